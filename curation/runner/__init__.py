@@ -1,0 +1,1 @@
+"""Runs tasks over items: in this process (`local`) or on Ray (`ray`)."""

@@ -1,0 +1,162 @@
+"""A stage: configuration that annotates a batch, then names the rows to drop and why.
+
+Adding a stage touches one file and its test: subclass `RowStage` (or `RuleStage`, for a table of bounds) in its
+family's folder, give it a `kind`, and import it in the family's `__init__.py`. The registry, the recipe's schema, the
+command line and the report find it by its `kind`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+_registry: dict[str, type[Stage]] = {}
+
+
+class Stage(BaseModel):
+    """What every stage has: its fields are its configuration, its identity and its schema in the API."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    version: ClassVar[int] = 1
+    """Raised when the stage's arithmetic changes, so that old results are not taken for new ones."""
+    reference: ClassVar[str] = ""
+    """Where the rule and its thresholds come from: paper, tool and version."""
+
+    kind: str
+    """Which stage this is."""
+    name: Name = ""
+    """What its columns and reasons begin with; needed only to use one kind twice. Default: the kind."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_kind(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("name"):
+            return {**data, "name": data.get("kind", cls.kinds()[0])}
+        return data
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for kind in cls.kinds():
+            _registry[kind] = cls
+
+    @classmethod
+    def kinds(cls) -> tuple[str, ...]:
+        """The values of `kind` that mean this class; none for an abstract one."""
+        annotation = cls.model_fields["kind"].annotation
+        return tuple(get_args(annotation)) if annotation is not str else ()
+
+    def column(self, value: str) -> str:
+        """The name of one of this stage's columns."""
+        return f"{self.name}.{value}"
+
+    def columns(self) -> pa.Schema:
+        """The value columns that this stage adds, with their types; names as `column` gives them."""
+        return pa.schema([])
+
+    def models(self) -> dict[str, str]:
+        """Digests of what determines the result beside the fields (a model file: name → SHA-256).
+
+        Raises ModelError when one is missing.
+        """
+        return {}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why rows were dropped, one entry a row; null where the row is kept or there is nothing to say."""
+
+    values: pa.DoubleArray
+    thresholds: pa.DoubleArray
+    details: pa.StringArray
+
+
+class RowStage(Stage):
+    """A stage that looks at one document at a time."""
+
+    rewrites: ClassVar[bool] = False
+    """Whether `annotate` may change the text."""
+
+    def signals(self) -> frozenset[str]:
+        """The measurements of `curation.text.signals` that it reads; those of several stages are taken in one scan."""
+        return frozenset()
+
+    @abstractmethod
+    def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with this stage's columns added (and its text rewritten); the same rows in the same order."""
+
+    @abstractmethod
+    def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
+        """`name.why` for each row to drop, null for each to keep; reads columns of an annotated batch only."""
+
+    def evidence(self, batch: pa.RecordBatch, reasons: pa.StringArray) -> Evidence:
+        """The value and threshold behind each reason that `drop_reasons` gave for this batch."""
+        nothing = pa.nulls(batch.num_rows, pa.float64())
+        return Evidence(nothing, nothing, pa.nulls(batch.num_rows, pa.string()))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A rule: drop for `why` when the value of `column` is `op` `threshold`; a threshold of None switches it off."""
+
+    why: str
+    column: str
+    op: Literal["<", "<=", ">", ">="]
+    threshold: float | None
+
+
+_COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
+
+
+class RuleStage(RowStage):
+    """A stage whose drops are a table of bounds on its own columns: the first bound that is broken names the reason."""
+
+    @abstractmethod
+    def bounds(self) -> Sequence[Bound]:
+        """The rules, in the order in which they are asked."""
+
+    def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
+        broken = self._first_broken(batch)
+        reasons = np.array([None, *(self.column(bound.why) for bound in self._active())], dtype=object)
+        return pa.array(reasons[broken + 1], pa.string())
+
+    def evidence(self, batch: pa.RecordBatch, reasons: pa.StringArray) -> Evidence:
+        values: list[float | None] = [None] * batch.num_rows
+        thresholds: list[float | None] = [None] * batch.num_rows
+        by_reason = {self.column(bound.why): bound for bound in self._active()}
+        for row, reason in enumerate(reasons.to_pylist()):
+            if reason is not None:
+                bound = by_reason[reason]
+                values[row] = batch[self.column(bound.column)][row].as_py()
+                thresholds[row] = bound.threshold
+        return Evidence(
+            pa.array(values, pa.float64()), pa.array(thresholds, pa.float64()), pa.nulls(batch.num_rows, pa.string())
+        )
+
+    def _active(self) -> list[Bound]:
+        return [bound for bound in self.bounds() if bound.threshold is not None]
+
+    def _first_broken(self, batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The index of the first broken bound for each row, -1 for none; (rows,)."""
+        first = np.full(batch.num_rows, -1, np.int64)
+        for index, bound in enumerate(self._active()):
+            values = batch[self.column(bound.column)]
+            if values.null_count:
+                raise ValueError(f"{self.column(bound.column)}: {values.null_count} null values; a rule needs a value")
+            hit = _COMPARE[bound.op](values, pa.scalar(bound.threshold, values.type)).to_numpy(zero_copy_only=False)
+            first[(first < 0) & hit] = index
+        return first
+
+
+def stage_kinds() -> dict[str, type[Stage]]:
+    """Every registered stage by kind, sorted. Families register theirs when they are imported."""
+    return dict(sorted(_registry.items()))

@@ -1,0 +1,86 @@
+"""Object storage: one small interface over local folders and S3.
+
+Keys are relative to the storage's URL, with `/` between parts. Writes are atomic: a reader sees all of an object or
+none of it. Nothing secret appears in a URL, an error or a log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object: its key below the storage's URL, its size in bytes, and a tag that changes when its content does."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Storage(Protocol):
+    """A folder or a bucket's prefix. Raises MissingError, TransientError and other StorageErrors."""
+
+    url: str
+
+    def list(self, prefix: str = "") -> list[Entry]:
+        """The objects whose keys begin with `prefix`, sorted by key; folders are not objects."""
+        ...
+
+    def head(self, key: str) -> Entry: ...
+
+    def read(self, key: str, *, size: int | None = None, sha256: str | None = None) -> bytes:
+        """The whole object. Raises CorruptError unless it has this size and digest (hex), where given."""
+        ...
+
+    def read_range(self, key: str, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`; CorruptError where the object is shorter."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """The object as a forward stream in bounded memory; CorruptError at its end if it came short."""
+        ...
+
+    def open_seekable(self, key: str) -> BinaryIO:
+        """The object as a seekable file in bounded memory (for Parquet)."""
+        ...
+
+    def write(self, key: str, data: bytes) -> Entry:
+        """Put, replacing what is there."""
+        ...
+
+    def create(self, key: str, data: bytes) -> Entry:
+        """Put if absent. Raises ConflictError if another writer's object is there; a lost acknowledgement of our own
+        put is recognised by the writer's id and is no conflict."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove; no error where there is nothing."""
+        ...
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove every object whose key begins with `prefix`; how many there were."""
+        ...
+
+    def delta_options(self) -> dict[str, str]:
+        """What `deltalake` needs as `storage_options` to reach the same place."""
+        ...
+
+
+def open_storage(url: str) -> Storage:
+    """The storage at a folder's path, `file://…` or `s3://bucket/prefix`. Cheap to call often; cached in a process."""
+    raise NotImplementedError
+
+
+def find(uri: str) -> tuple[Storage, list[Entry]]:
+    """The objects that a URI or glob names, sorted by key, and the storage that holds them.
+
+    `*` and `?` stay within one part of the path, `**` crosses parts, `[…]` is a set. Folders that match are left out.
+    """
+    raise NotImplementedError
+
+
+def object_url(storage: Storage, key: str) -> str:
+    """The URL of one object, as it stands in decisions and manifests."""
+    raise NotImplementedError
