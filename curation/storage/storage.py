@@ -1,8 +1,4 @@
-"""Object storage: one small interface over local folders and S3.
-
-Keys are relative to the storage's URL, with `/` between parts. Writes are atomic: a reader sees all of an object or
-none of it. Nothing secret appears in a URL, an error or a log.
-"""
+"""What a storage is: a flat set of named objects below a URL."""
 
 from __future__ import annotations
 
@@ -20,12 +16,18 @@ class Entry:
 
 
 class Storage(Protocol):
-    """A folder or a bucket's prefix. Raises MissingError, TransientError and other StorageErrors."""
+    """A folder or a bucket's prefix. Raises MissingError, TransientError and other StorageErrors.
+
+    A storage pickles as its URL, so that tasks may carry one; connections are made in the process that needs them.
+    """
 
     url: str
 
-    def list(self, prefix: str = "") -> list[Entry]:
-        """The objects whose keys begin with `prefix`, sorted by key; folders are not objects."""
+    def list(self, prefix: str = "", *, deep: bool = True) -> list[Entry]:
+        """The objects whose keys begin with `prefix`, sorted by key; folders are not objects.
+
+        `deep=False` leaves out what lies in folders further down (keys with a `/` after the prefix).
+        """
         ...
 
     def head(self, key: str) -> Entry: ...
@@ -47,7 +49,7 @@ class Storage(Protocol):
         ...
 
     def write(self, key: str, data: bytes) -> Entry:
-        """Put, replacing what is there."""
+        """Put, replacing what is there. What was written is on the disk or in the store when this returns."""
         ...
 
     def create(self, key: str, data: bytes) -> Entry:
@@ -64,23 +66,5 @@ class Storage(Protocol):
         ...
 
     def delta_options(self) -> dict[str, str]:
-        """What `deltalake` needs as `storage_options` to reach the same place."""
+        """What `deltalake` needs as `storage_options` to reach the same place; holds credentials, so never log it."""
         ...
-
-
-def open_storage(url: str) -> Storage:
-    """The storage at a folder's path, `file://…` or `s3://bucket/prefix`. Cheap to call often; cached in a process."""
-    raise NotImplementedError
-
-
-def find(uri: str) -> tuple[Storage, list[Entry]]:
-    """The objects that a URI or glob names, sorted by key, and the storage that holds them.
-
-    `*` and `?` stay within one part of the path, `**` crosses parts, `[…]` is a set. Folders that match are left out.
-    """
-    raise NotImplementedError
-
-
-def object_url(storage: Storage, key: str) -> str:
-    """The URL of one object, as it stands in decisions and manifests."""
-    raise NotImplementedError

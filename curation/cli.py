@@ -1,0 +1,152 @@
+"""`curation …`: the command line over the library.
+
+Exit codes: 0 done · 1 a defect of ours · 2 the recipe or the command is wrong · 3 the input is not what the recipe
+promises · 4 the store, or something asked for is not there · 5 somebody else published first · 6 a model is missing ·
+7 the accounts do not add up · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from curation.errors import CurationError, RecipeError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+)
+
+Engine = Literal["ray", "local"]
+CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="A folder or s3://bucket/prefix.")]
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML or JSON file.")]
+VersionOption = Annotated[int | None, typer.Option("--version", metavar="N", help="Which version; default the newest.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    engine: Annotated[Engine, typer.Option(help="Where the work is done: Ray, or this process (to debug).")] = "ray",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the run; default: a digest of recipe and input.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Workers of the local Ray; default: one a core.")] = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster to join; default: start one here.")] = None,
+) -> None:
+    """Curate a recipe's sources and publish a version of its corpus. The same command again goes on where it was."""
+    from curation.pipeline import curate
+    from curation.recipe import load_recipe
+    from curation.render import ProgressDisplay, show_report
+    from curation.runner import open_runner
+
+    loaded = load_recipe(recipe, settings or [])
+    out = Console()
+    with open_runner(engine, workers=workers, address=address) as runner, ProgressDisplay(Console(stderr=True)) as seen:
+        outcome = curate(loaded, runner, run_id, seen.watch)
+    show_report(out, loaded.output, outcome.version)
+    if not outcome.published:
+        out.print(f"Nothing new: version {outcome.version} was published before, from the same recipe and input.")
+
+
+@app.command()
+def report(corpus: CorpusArgument, version: VersionOption = None, as_json: JsonOption = False) -> None:
+    """Where every document of a version went: the funnel, by source, by language, examples by rule."""
+    from curation.render import report_json, show_report
+
+    if as_json:
+        _print_json(report_json(corpus, version))
+    else:
+        show_report(Console(), corpus, version)
+
+
+@app.command()
+def explain(
+    corpus: CorpusArgument,
+    document_id: Annotated[str, typer.Argument(metavar="DOC_ID")],
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why a document was kept or dropped: every stage's values, the decision, the survivor and the similarity."""
+    from curation.corpus import Corpus
+    from curation.render import show_explanation
+
+    opened = Corpus(corpus)
+    rows = opened.explain(document_id, version)
+    if as_json:
+        _print_json(rows)
+    else:
+        show_explanation(Console(), opened, rows, version)
+
+
+@app.command()
+def versions(corpus: CorpusArgument, as_json: JsonOption = False) -> None:
+    """What has been published, newest first."""
+    from curation.corpus import Corpus
+    from curation.render import show_versions, versions_json
+
+    opened = Corpus(corpus)
+    opened.version()
+    if as_json:
+        _print_json(versions_json(opened))
+    else:
+        show_versions(Console(), opened)
+
+
+@app.command()
+def sample(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
+) -> None:
+    """Harvest real text from this machine: packages' descriptions, licences, sources, manual pages, translations."""
+    from curation.render import show_harvest
+    from curation.sample import harvest
+
+    show_harvest(Console(), directory, harvest(directory))
+
+
+@app.command()
+def doctor(url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s3://bucket/prefix.")]) -> None:
+    """Check that a store can hold a corpus: it must let exactly one of many racing writers win."""
+    from curation.render import show_checks
+    from curation.storage import doctor as examine
+
+    checks = examine(url)
+    show_checks(Console(), url, checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(4)
+
+
+@app.command()
+def stages(as_json: JsonOption = False) -> None:
+    """Every stage with its options, defaults and source."""
+    from curation.render import show_stages, stages_json
+
+    if as_json:
+        _print_json(stages_json())
+    else:
+        show_stages(Console())
+
+
+def main() -> None:
+    """The entry point: runs a command and turns errors into a sentence and an exit code."""
+    try:
+        app()
+    except RecipeError as error:
+        complaints = "\n".join(f"  {problem}" for problem in error.problems)
+        _fail(f"the recipe is wrong:\n{complaints}", error.exit_code)
+    except CurationError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on from what is recorded", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"curation: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=1, ensure_ascii=False, default=str))

@@ -1,0 +1,258 @@
+"""A corpus: a versioned table of kept documents in object storage, with every decision beside it.
+
+`<url>/`                        Delta table of kept documents, partitioned by source
+`<url>/_decisions/`             Delta table of decisions, partitioned by version and run
+`<url>/_index/<run>/`           the dedup index of a version's kept documents
+`<url>/_manifests/`, `_reports/`  `<version>-<run>.json`, named by the version's commit
+`<url>/_runs/<run>/`            the work of a run in progress
+
+The commit to the documents' table is the one atomic step that publishes; what it names was written before it. Rows and
+files of a run that no commit names belong to a run that did not publish: readers pass over them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+from pydantic import BaseModel
+
+from curation import decision, document
+from curation.errors import ConflictError, CorruptError, MissingError
+from curation.manifest import Manifest, Part
+from curation.report import Report
+from curation.storage import Storage, open_storage
+
+SCHEMA = pa.schema(
+    [
+        *document.SCHEMA,
+        pa.field("language", pa.string()),
+        pa.field("cluster_size", pa.int32(), nullable=False),
+    ]
+)
+"""A kept document: the columns of a batch, the label of the recipe's first language stage (null without one), and how
+many documents it stands for, itself included."""
+
+ROW_GROUP = 1024
+DECISIONS = "_decisions"
+
+_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One line of a corpus's history."""
+
+    version: int
+    run: str
+    published: datetime
+    recipe: str
+    fingerprint: str
+    documents: int
+    bytes: int
+
+
+class Corpus:
+    """A corpus at a folder or an `s3://` prefix. Opening one reads nothing and never fails."""
+
+    def __init__(self, url: str) -> None:
+        self.storage: Storage = open_storage(url)
+        self.url = self.storage.url
+
+    # ------------------------------------------------------------------ reading
+
+    def versions(self) -> list[Version]:
+        """What has been published, oldest first; empty for a corpus that has no version yet, or is not there."""
+        table = self._table("")
+        history = table.history() if table else []
+        return sorted((_version(commit) for commit in history if "run" in commit), key=lambda version: version.version)
+
+    def version(self, number: int | None = None) -> Version:
+        """One version, by default the newest. Raises MissingError with what there is."""
+        versions = self.versions()
+        chosen = [version for version in versions if number is None or version.version == number]
+        if not chosen:
+            known = ", ".join(str(version.version) for version in versions[-10:])
+            what = "no version" if number is None else f"no version {number}"
+            raise MissingError(f"{self.url}: {what}{f'; there are {known}' if known else ' has been published here'}")
+        return chosen[-1]
+
+    def manifest(self, number: int | None = None) -> Manifest:
+        """The manifest of a version, by default of the newest."""
+        return self._named(self.version(number), "manifest", Manifest)
+
+    def report(self, number: int | None = None) -> Report:
+        """The report of a version, by default of the newest."""
+        return self._named(self.version(number), "report", Report)
+
+    def documents(self, number: int | None = None) -> Any:
+        """The kept documents of a version as a `pyarrow.dataset.Dataset`, which DuckDB and Polars read as it is."""
+        version = self.version(number)
+        table = DeltaTable(self.url, version=version.version, storage_options=self.storage.delta_options())
+        return table.to_pyarrow_dataset()
+
+    def decisions(self, number: int | None = None) -> Any:
+        """The decisions of a version as a `pyarrow.dataset.Dataset`."""
+        version = self.version(number)
+        table = self._table(DECISIONS)
+        if table is None:
+            raise CorruptError(f"{self.url}: version {version.version} is published, but there is no {DECISIONS}")
+        wanted = [("version", "=", str(version.version)), ("run", "=", version.run)]
+        return table.to_pyarrow_dataset(file_pruning_predicate=wanted)
+
+    def explain(self, document_id: str, number: int | None = None) -> list[dict[str, Any]]:
+        """The decisions about a document: several if the input held its id several times. Raises MissingError."""
+        rows: list[dict[str, Any]] = (
+            self.decisions(number).to_table(filter=pc.field(document.ID) == document_id).to_pylist()
+        )
+        if not rows:
+            version = self.version(number).version
+            raise MissingError(f"{self.url}: version {version} knows no document {document_id!r}, kept or dropped")
+        return rows
+
+    def read(self, part: Part) -> bytes:
+        """One file of the corpus. Raises CorruptError unless it is what the manifest says."""
+        return self.storage.read(part.path, size=part.bytes, sha256=part.sha256)
+
+    # --------------------------------------------------------------- publishing
+
+    def head(self) -> int:
+        """The number of the newest version; 0 before the first."""
+        table = self._table("")
+        return table.version() if table else 0
+
+    def published(self, run: str) -> int | None:
+        """The version that this run published, if it did."""
+        table = self._table("")
+        return table.transaction_version(run) if table else None
+
+    def publish(self, manifest: Manifest, report: Report, decisions: pa.Schema) -> int:
+        """Make the manifest's files the newest version, in one atomic step; again is the same as once.
+
+        The files are there already; `decisions` is the schema of those that hold the decisions. Raises ConflictError, with nothing published, if the corpus has moved on from the
+        manifest's parent.
+        """
+        table = self._create("", SCHEMA, [document.SOURCE])
+        if (already := table.transaction_version(manifest.run)) is not None:
+            return already
+        self._check_parent(manifest)
+        self._publish_decisions(manifest, decisions)
+        commit: dict[str, str] = {"run": manifest.run, "recipe": str(manifest.recipe["name"])}
+        commit |= {"fingerprint": manifest.fingerprint, "digest": manifest.digest}
+        commit |= {"documents": str(manifest.documents), "bytes": str(manifest.bytes)}
+        for what, model in (("manifest", manifest), ("report", report)):
+            commit[what] = f"_{what}s/{manifest.version}-{manifest.run}.json"
+            self.storage.write(commit[what], model.model_dump_json(indent=1).encode())
+        self._commit(table, manifest.shards, manifest, commit, SCHEMA, [document.SOURCE], replace=True)
+        return manifest.version
+
+    def _publish_decisions(self, manifest: Manifest, schema: pa.Schema) -> None:
+        schema = pa.schema([*schema, pa.field("version", pa.int32()), pa.field("run", pa.string())])
+        partitions = ["version", "run"]
+        table = self._create(DECISIONS, schema, partitions)
+        if table.transaction_version(manifest.run) == manifest.version:
+            return
+        known = set(pa.schema(table.schema().to_arrow()).names)
+        if missing := [field for field in schema if field.name not in known]:
+            table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
+            table = self._create(DECISIONS, schema, partitions)
+        self._commit(table, manifest.decisions, manifest, {}, schema, partitions, replace=False)
+
+    def _check_parent(self, manifest: Manifest) -> None:
+        if (head := self.head()) != manifest.parent:
+            raise ConflictError(
+                f"{self.url}: version {head} was published while run {manifest.run} worked on top of version "
+                f"{manifest.parent}; nothing of it is published. Run the recipe again"
+            )
+
+    def _commit(
+        self,
+        table: DeltaTable,
+        parts: tuple[Part, ...],
+        manifest: Manifest,
+        metadata: dict[str, str],
+        schema: pa.Schema,
+        partitions: list[str],
+        *,
+        replace: bool,
+    ) -> None:
+        prefix = "" if replace else f"{DECISIONS}/"
+        wanted = {part.path.removeprefix(prefix): part for part in parts}
+        present = _present(table) if replace else {}
+        actions: list[AddAction | RemoveAction] = [
+            _add(path, part, manifest) for path, part in wanted.items() if path not in present
+        ]
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        actions += [
+            RemoveAction(path, True, now, size, {document.SOURCE: source})
+            for path, (size, source) in present.items()
+            if path not in wanted
+        ]
+        properties = CommitProperties(
+            custom_metadata=metadata,
+            max_commit_retries=0 if replace else None,
+            app_transactions=[Transaction(manifest.run, manifest.version)],
+        )
+        try:
+            table.create_write_transaction(
+                actions, "append", schema, partitions, commit_properties=properties, post_commithook_properties=_HOOKS
+            )
+        except CommitFailedError as error:
+            # The acknowledgement may have been lost: the log says whether the commit is ours.
+            if self.published(manifest.run) == manifest.version and replace:
+                return
+            raise ConflictError(f"{self.url}: somebody else published first; nothing of this run is ({error})") from None
+
+    # ------------------------------------------------------------------- tables
+
+    def _table(self, name: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self._url(name), storage_options=self.storage.delta_options())
+        except TableNotFoundError:
+            return None
+
+    def _create(self, name: str, schema: pa.Schema, partitions: list[str]) -> DeltaTable:
+        options = self.storage.delta_options()
+        if (table := self._table(name)) is not None:
+            return table
+        return DeltaTable.create(
+            self._url(name), schema, mode="ignore", partition_by=partitions, storage_options=options
+        )
+
+    def _url(self, name: str) -> str:
+        return f"{self.url}/{name}" if name else self.url
+
+    def _named(self, version: Version, what: str, model: type[Model]) -> Model:
+        data = self.storage.read(f"_{what}s/{version.version}-{version.run}.json")
+        return model.model_validate_json(data)
+
+
+def _version(commit: dict[str, Any]) -> Version:
+    return Version(
+        version=commit["version"],
+        run=commit["run"],
+        published=datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
+        recipe=commit["recipe"],
+        fingerprint=commit["fingerprint"],
+        documents=int(commit["documents"]),
+        bytes=int(commit["bytes"]),
+    )
+
+
+def _present(table: DeltaTable) -> dict[str, tuple[int, str]]:
+    """The files of the table's newest version: path → (size in bytes, source)."""
+    actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    return {action["path"]: (action["size_bytes"], action[f"partition.{document.SOURCE}"]) for action in actions}
+
+
+def _add(path: str, part: Part, manifest: Manifest) -> AddAction:
+    values = {document.SOURCE: part.source} if part.source else {"version": str(manifest.version), "run": manifest.run}
+    return AddAction(path, part.bytes, values, 0, True, json.dumps({"numRecords": part.rows}))

@@ -1,0 +1,66 @@
+"""Decisions: one row for every input document of a run, saying where it went and why."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.document import ID, ROW, SHARD, SOURCE
+
+KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
+ROW_GROUP = 16_384
+
+SCHEMA = pa.schema(
+    [
+        pa.field(SOURCE, pa.string(), nullable=False),
+        pa.field(SHARD, pa.string(), nullable=False),
+        pa.field(ROW, pa.int64(), nullable=False),
+        pa.field(ID, pa.string()),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("stage", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("threshold", pa.float64()),
+        pa.field("detail", pa.string()),
+        pa.field("survivor", pa.string()),
+        pa.field("similarity", pa.float64()),
+        pa.field("language", pa.string()),
+        pa.field("bytes", pa.int64()),
+    ]
+)
+"""`survivor` and `similarity` are a duplicate's: the kept copy's id, and their Jaccard similarity (1.0 for an exact
+copy). `bytes` is the size of the text as it stood when the decision was made, in UTF-8. `row` of an unreadable rest of
+a shard is the number that its next record would have had. The stages' values follow as columns named `stage.value`,
+null for stages that a document did not reach. In the table, `version` and `run` are partitions."""
+
+
+def decision_schema(values: pa.Schema) -> pa.Schema:
+    """The schema of the decisions of a recipe whose stages add these value columns."""
+    return pa.schema([*SCHEMA, *(pa.field(field.name, field.type) for field in values)])
+
+
+def fill(schema: pa.Schema, rows: int, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+    """A batch of `rows` decisions of this schema; columns that are not given are null."""
+    return pa.RecordBatch.from_arrays(
+        [
+            columns[field.name].cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
+            for field in schema
+        ],
+        schema=schema,
+    )
+
+
+def encode(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> bytes:
+    """Parquet of the decisions, sorted by address; the same bytes for the same rows in any order."""
+    table = pa.Table.from_batches(batches, schema).sort_by([(SOURCE, "ascending"), (SHARD, "ascending"), (ROW, "ascending")])
+    return parquet(table, ROW_GROUP)
+
+
+def parquet(table: pa.Table, row_group: int) -> bytes:
+    """The table as Parquet (zstd), a function of its content alone."""
+    sink = io.BytesIO()
+    pq.write_table(table.combine_chunks(), sink, compression="zstd", compression_level=3, row_group_size=row_group)
+    return sink.getvalue()

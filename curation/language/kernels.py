@@ -1,0 +1,471 @@
+"""Kernels of language identification: the text as the model should see it, and fastText's prediction, over UTF-8 bytes.
+
+The prediction follows fastText's own arithmetic (facebookresearch/fastText, `dictionary.cc` and `loss.cc`, commit
+1142dc4): the hash's sign extension, the end-of-line token, float32 sums, `log(p + 1e-5)`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from curation.text.unicode import ALPHA, DIGIT, SPACE, UPPER, decode
+
+BLANK = 0x20
+DOTTED_CAPITAL_I, COMBINING_DOT = 0x130, 0x307
+CAPITAL_SIGMA, SIGMA, FINAL_SIGMA = 0x3A3, 0x3C3, 0x3C2
+HASH_START, HASH_PRIME = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a, 32 bits
+WORD_NGRAM_PRIME = np.uint64(116049371)
+SLOT_PRIME = np.uint64(2654435769)
+HIERARCHICAL_SOFTMAX, SOFTMAX = 1, 3
+LEAST_SCORE = np.float32(math.log(1e-5))  # a probability of 0, as fastText takes logarithms; its tree stops there
+END_OF_LINE = np.frombuffer(b"</s>", np.uint8)
+LESS, GREATER = np.uint8(ord("<")), np.uint8(ord(">"))
+LABEL_PREFIX = np.frombuffer(b"__label__", np.uint8)
+LENGTH, ROWS, IS_WORD = 0, 1, 2  # columns of a memory's facts
+TOKEN_BYTES = 32  # the longest token that a memory keeps
+
+
+@nb.njit(cache=True, nogil=True)
+def normalise(data, offsets, classes, lower):
+    """(text, ends, letters): each document as the model should see it, and how many letters that leaves.
+
+    Takes UTF-8 `data` uint8 with `offsets` (documents + 1,) int64, and the tables of `curation.text.unicode`. Gives
+    `text` uint8 with `ends` (documents + 1,) int64, and `letters` (documents,) int64. White space, digits and web
+    addresses become one blank; numbers go with what stands around them (`12:30`, `$5.00`); where more than half of the
+    letters are capitals, all are lowered.
+    """
+    documents = offsets.size - 1
+    size = offsets[documents] - offsets[0]
+    text = np.empty(size + size // 2 + 8, np.uint8)  # the lower case of two bytes may take three
+    ends = np.zeros(documents + 1, np.int64)
+    letters = np.zeros(documents, np.int64)
+    for d in range(documents):
+        start, stop = offsets[d], offsets[d + 1]
+        end, letters[d], capitals = _normalise_one(data, start, stop, classes, lower, False, text, ends[d])
+        if 2 * capitals > letters[d]:
+            end, _, _ = _normalise_one(data, start, stop, classes, lower, True, text, ends[d])
+        ends[d + 1] = end
+    return text[: ends[documents]], ends, letters
+
+
+@nb.njit(cache=True, nogil=True)
+def _normalise_one(data, start, stop, classes, lower, fold, text, end):
+    """(end of what was written, letters, capitals) of data[start:stop], written to `text` from `end` on."""
+    first = end
+    letters = capitals = 0
+    token, token_letters, token_has_digits = end, 0, False  # since the last white space: where it begins in `text`
+    after_letter = False
+    i = start
+    while i < stop:
+        if _is_ascii_letter(data[i]) and not _begins_address(data, i, stop):
+            before = i
+            while i < stop and _is_ascii_letter(data[i]):
+                byte = data[i]
+                capitals += byte < ord("a")
+                text[end] = byte | 0x20 if fold else byte
+                end += 1
+                i += 1
+            letters += i - before
+            after_letter = True
+            continue
+        point, following = decode(data, i)
+        code, kind = np.int64(point), classes[point]
+        if kind & (SPACE | DIGIT) or code == 0 or _is_ascii_letter(data[i]):
+            if _is_ascii_letter(data[i]):
+                following = _end_of_address(data, i, stop)
+            token_has_digits |= kind & DIGIT != 0
+            if kind & SPACE and token_has_digits and token_letters == letters:
+                end = token
+            if end > first and text[end - 1] != BLANK:
+                text[end] = BLANK
+                end += 1
+            if kind & SPACE:
+                token, token_letters, token_has_digits = end, letters, False
+            after_letter = False
+            i = following
+            continue
+        is_letter, is_capital = kind & ALPHA != 0, kind & UPPER != 0
+        letters += is_letter
+        capitals += is_letter and is_capital
+        if fold and is_capital:
+            if code == DOTTED_CAPITAL_I:
+                end = _put(text, end, np.int64(ord("i")))
+                code = np.int64(COMBINING_DOT)
+            elif code == CAPITAL_SIGMA:
+                within = following < stop and classes[decode(data, following)[0]] & ALPHA != 0
+                code = np.int64(SIGMA if within or not after_letter else FINAL_SIGMA)
+            else:
+                code = np.int64(lower[code])
+            end = _put(text, end, code)
+        else:
+            for j in range(i, following):
+                text[end] = data[j]
+                end += 1
+        after_letter = is_letter
+        i = following
+    if token_has_digits and token_letters == letters:
+        end = token
+    if end > first and text[end - 1] == BLANK:
+        end -= 1
+    return end, letters, capitals
+
+
+@nb.njit(cache=True, nogil=True)
+def _begins_address(data, i, stop):
+    """Whether `http://`, `https://`, `ftp://` or `www.` begins at i, in capitals or not."""
+    first = data[i] | 0x20
+    if first == ord("w"):
+        return (
+            i + 4 < stop
+            and data[i + 1] | 0x20 == ord("w")
+            and data[i + 2] | 0x20 == ord("w")
+            and data[i + 3] == ord(".")
+        )
+    if first == ord("f"):
+        if not (i + 6 < stop and data[i + 1] | 0x20 == ord("t") and data[i + 2] | 0x20 == ord("p")):
+            return False
+        colon = i + 3
+    elif first == ord("h"):
+        if not (
+            i + 8 < stop
+            and data[i + 1] | 0x20 == ord("t")
+            and data[i + 2] | 0x20 == ord("t")
+            and data[i + 3] | 0x20 == ord("p")
+        ):
+            return False
+        colon = i + 4
+        if data[colon] | 0x20 == ord("s"):
+            colon += 1
+    else:
+        return False
+    return data[colon] == ord(":") and data[colon + 1] == ord("/") and data[colon + 2] == ord("/")
+
+
+@nb.njit(cache=True, nogil=True)
+def _end_of_address(data, i, stop):
+    """Where the address that begins at i ends: at a blank, a bracket or quotation mark, or beyond ASCII."""
+    while i < stop:
+        byte = data[i]
+        if (
+            byte <= BLANK
+            or byte >= 0x7F
+            or byte == ord("<")
+            or byte == ord(">")
+            or byte == ord('"')
+            or byte == ord(")")
+        ):
+            break
+        i += 1
+    return i
+
+
+@nb.njit(cache=True, nogil=True)
+def _put(text, end, code):
+    """Writes a code point as UTF-8; where it ends."""
+    if code < 0x80:
+        text[end] = code
+        return end + 1
+    if code < 0x800:
+        text[end] = 0xC0 | code >> 6
+        text[end + 1] = 0x80 | code & 0x3F
+        return end + 2
+    if code < 0x10000:
+        text[end] = 0xE0 | code >> 12
+        text[end + 1] = 0x80 | code >> 6 & 0x3F
+        text[end + 2] = 0x80 | code & 0x3F
+        return end + 3
+    text[end] = 0xF0 | code >> 18
+    text[end + 1] = 0x80 | code >> 12 & 0x3F
+    text[end + 2] = 0x80 | code >> 6 & 0x3F
+    text[end + 3] = 0x80 | code & 0x3F
+    return end + 4
+
+
+@nb.njit(cache=True, nogil=True)
+def slots_of(keys):
+    """An open-addressing table (a power of two,) int32 of the positions in `keys` (uint32), -1 where empty."""
+    size = 2
+    while size < 2 * keys.size:
+        size *= 2
+    table = np.full(size, -1, np.int32)
+    for position in range(keys.size):
+        slot = _first_slot(keys[position], size)
+        while table[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        table[slot] = position
+    return table
+
+
+@nb.njit(cache=True, nogil=True)
+def hashes_of(data, offsets):
+    """fastText's hash of each word, (words,) uint32."""
+    hashes = np.empty(offsets.size - 1, np.uint32)
+    for word in range(hashes.size):
+        value = HASH_START
+        for i in range(offsets[word], offsets[word + 1]):
+            value = _hashed(value, data[i])
+        hashes[word] = value
+    return hashes
+
+
+@nb.njit(cache=True, nogil=True)
+def predict(data, offsets, network, memory):
+    """(labels (documents, 2) int32, probabilities (documents, 2) float64): the two likeliest, best first.
+
+    -1 and 0 where there is none: no word that the model knows, or no second label that is at all likely. `network` and
+    `memory` are the Network and Memory of `curation.language.fasttext`; a memory serves one thread, and never changes
+    the result.
+    """
+    documents = offsets.size - 1
+    labels = np.full((documents, 2), -1, np.int32)
+    probabilities = np.zeros((documents, 2), np.float64)
+    hidden = np.empty(network.rows.shape[1], np.float32)
+    output = np.empty(network.outputs.shape[0] + 1, np.float32)
+    stack = np.empty(network.left.size + 2, np.int32)
+    scores = np.empty(network.left.size + 2, np.float32)
+    for d in range(documents):
+        if _hidden(data, offsets[d], offsets[d + 1], network, memory, hidden) == 0:
+            continue
+        best = (np.float32(-np.inf), np.float32(-np.inf), np.int64(-1), np.int64(-1))
+        if network.loss == HIERARCHICAL_SOFTMAX:
+            best = _search_tree(network, hidden, stack, scores, best)
+        else:
+            _outputs(network, hidden, output)
+            for label in range(network.outputs.shape[0]):
+                best = _better(best, _log(output[label]), np.int64(label))
+        labels[d, 0], labels[d, 1] = best[2], best[3]
+        probabilities[d, 0] = min(1.0, math.exp(np.float64(best[0])))
+        probabilities[d, 1] = min(1.0, math.exp(np.float64(best[1])))
+    return labels, probabilities
+
+
+@nb.njit(cache=True, nogil=True)
+def _hidden(data, start, stop, network, memory, hidden):
+    """The mean of the rows of the words, subwords and word n-grams of one line, into `hidden`; how many rows.
+
+    One body, since numba counts references to every array that a call is given, which costs more than a token does.
+    """
+    tokens, facts, sums = memory.tokens, memory.facts, memory.sums
+    rows, kept, first_row, buckets = network.rows, network.bucket_rows, network.words, np.uint64(network.buckets)
+    bits = network.bucket_bits
+    word_slots, word_offsets, word_data = network.word_slots, network.word_offsets, network.word_data
+    min_n, max_n, dim = network.min_n, network.max_n, hidden.size
+    end_of_line, end_of_line_hash = network.end_of_line, network.end_of_line_hash
+    running = np.zeros(max(network.word_ngrams - 1, 0), np.uint64)  # a ring: hashes of n-grams that go on
+    hidden[:] = 0
+    count = words = 0
+    is_last = False
+    i = start
+    while not is_last:
+        while i < stop and _is_blank(data[i]):
+            i += 1
+        begin = i
+        value = HASH_START
+        while i < stop and not _is_blank(data[i]):
+            value = _hashed(value, data[i])
+            i += 1
+        length = i - begin
+        is_word = True
+        is_last = length == 0 or (length == END_OF_LINE.size and _equal(data, begin, END_OF_LINE, 0, length))
+        if is_last:
+            value = end_of_line_hash
+            if end_of_line >= 0:
+                count += 1
+                for j in range(dim):
+                    hidden[j] += rows[end_of_line, j]
+        else:
+            slot = np.int64(value) & (facts.shape[0] - 2)  # a power of two, and one more for tokens too long to keep
+            if facts[slot, LENGTH] != length or not _equal(data, begin, tokens, slot * TOKEN_BYTES, length):
+                if length > TOKEN_BYTES:
+                    slot = facts.shape[0] - 1
+                else:
+                    for k in range(length):
+                        tokens[slot * TOKEN_BYTES + k] = data[begin + k]
+                for j in range(dim):
+                    sums[slot, j] = 0
+                added = 0
+                word = _find_word(data, begin, length, value, word_slots, word_offsets, word_data)
+                is_label = length >= LABEL_PREFIX.size and _equal(data, begin, LABEL_PREFIX, 0, LABEL_PREFIX.size)
+                is_word = word < first_row and (word >= 0 or not is_label)
+                if is_word and word >= 0:
+                    added = 1
+                    for j in range(dim):
+                        sums[slot, j] += rows[word, j]
+                for first in range(begin - 1, i + 1 if is_word else 0):  # the n-grams of "<" + token + ">"
+                    if begin <= first < i and data[first] & 0xC0 == 0x80:
+                        continue
+                    gram = HASH_START
+                    k = first
+                    for n in range(1, max_n + 1):
+                        if k > i:
+                            break
+                        gram = _hashed(gram, LESS if k < begin else (GREATER if k == i else data[k]))
+                        k += 1
+                        while k < i and data[k] & 0xC0 == 0x80:
+                            gram = _hashed(gram, data[k])
+                            k += 1
+                        if n < min_n or (n == 1 and (first < begin or k > i)):
+                            continue
+                        row = np.int64(np.uint64(gram) % buckets)
+                        if kept.size:
+                            row = np.int64(kept[row] if bits[row >> 3] >> (row & 7) & 1 else -1)
+                        if row >= 0:
+                            added += 1
+                            for j in range(dim):
+                                sums[slot, j] += rows[first_row + row, j]
+                facts[slot, LENGTH] = length
+                facts[slot, ROWS] = added
+                facts[slot, IS_WORD] = is_word
+            for j in range(dim):
+                hidden[j] += sums[slot, j]
+            count += facts[slot, ROWS]
+            is_word = facts[slot, IS_WORD] != 0
+        if running.size and is_word:
+            signed = np.uint64(np.int64(np.int32(value)))
+            for back in range(1, min(running.size, words) + 1):
+                place = (words - back) % running.size
+                running[place] = running[place] * WORD_NGRAM_PRIME + signed
+                row = np.int64(running[place] % buckets)
+                if kept.size:
+                    row = np.int64(kept[row])
+                if row >= 0:
+                    count += 1
+                    for j in range(dim):
+                        hidden[j] += rows[first_row + row, j]
+            running[words % running.size] = signed
+            words += 1
+    if count:
+        scale = np.float32(1.0 / count)
+        for j in range(dim):
+            hidden[j] *= scale
+    return count
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _find_word(data, begin, length, value, slots, offsets, words):
+    """The number of a word or label of the dictionary, -1 where it has none."""
+    word = np.int64(-1)
+    slot = _first_slot(value, slots.size)
+    while slots[slot] >= 0:
+        candidate = np.int64(slots[slot])
+        first = offsets[candidate]
+        if offsets[candidate + 1] - first == length and _equal(data, begin, words, first, length):
+            word = candidate
+            break
+        slot = (slot + 1) & (slots.size - 1)
+    return word
+
+
+@nb.njit(cache=True, nogil=True)
+def _search_tree(network, hidden, stack, scores, best):
+    """The two likeliest leaves of the tree, branches that cannot reach them left out."""
+    leaves = network.left.size // 2 + 1
+    stack[0] = network.left.size - 1
+    scores[0] = 0
+    depth = 1
+    while depth:
+        depth -= 1
+        node, score = stack[depth], scores[depth]
+        if score < best[1] or score < LEAST_SCORE:
+            continue
+        if network.left[node] < 0:
+            best = _better(best, score, np.int64(node))
+            continue
+        f = _dot(network.outputs, node - leaves, hidden)
+        f = np.float32(1.0 / np.float64(np.float32(1) + np.exp(-f)))
+        stack[depth] = network.right[node]
+        scores[depth] = score + _log(f)
+        stack[depth + 1] = network.left[node]
+        scores[depth + 1] = score + _log(np.float32(1.0 - np.float64(f)))
+        depth += 2
+    return best
+
+
+@nb.njit(cache=True, nogil=True)
+def _outputs(network, hidden, output):
+    """Each label's probability into `output`: softmax, or each by itself (fastText's table of the sigmoid)."""
+    labels = network.outputs.shape[0]
+    for label in range(labels):
+        output[label] = _dot(network.outputs, label, hidden)
+    if network.loss == SOFTMAX:
+        highest = output[0]
+        for label in range(labels):
+            highest = max(highest, output[label])
+        total = np.float32(0)
+        for label in range(labels):
+            output[label] = np.exp(output[label] - highest)
+            total += output[label]
+        for label in range(labels):
+            output[label] /= total
+        return
+    for label in range(labels):
+        x = output[label]
+        if x < -8:
+            output[label] = 0
+        elif x > 8:
+            output[label] = 1
+        else:
+            step = np.int64((x + np.float32(8)) * np.float32(512) / np.float32(8) / np.float32(2))
+            output[label] = 1.0 / (1.0 + math.exp(8.0 - np.float64(step) / 32.0))
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _better(best, score, label):
+    """The two best of three: (score, second score, label, second label); of equals the later, as fastText's heap."""
+    if score >= best[0]:
+        return score, best[0], label, best[2]
+    if score >= best[1]:
+        return best[0], score, best[2], label
+    return best
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _log(p):
+    return np.float32(math.log(np.float64(p) + 1e-5))
+
+
+@nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _dot(rows, row, vector):
+    total = np.float32(0)
+    for j in range(vector.size):
+        total += rows[row, j] * vector[j]
+    return total
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _add(sums, rows, row):
+    for j in range(sums.size):
+        sums[j] += rows[row, j]
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _hashed(value, byte):
+    """One step of FNV-1a; fastText takes the byte as signed, so bytes from 0x80 on flip the upper 24 bits too."""
+    return np.uint32((value ^ np.uint32(np.int8(byte))) * HASH_PRIME)
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _is_ascii_letter(byte):
+    return ord("a") <= byte | 0x20 <= ord("z")
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _is_blank(byte):
+    """Where fastText ends a word: space, \\n, \\r, \\t, \\v, \\f, \\0."""
+    return byte == BLANK or 9 <= byte <= 13 or byte == 0
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _equal(a, a_begin, b, b_begin, length):
+    for i in range(length):  # noqa: SIM110 (numba compiles no generator)
+        if a[a_begin + i] != b[b_begin + i]:
+            return False
+    return True
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _first_slot(key, size):
+    return np.int64((np.uint64(key) * SLOT_PRIME) >> np.uint64(15)) & (size - 1)

@@ -1,0 +1,6 @@
+"""The pipeline: the only code that removes documents, and it accounts for every one of them."""
+
+from curation.pipeline.curate import Outcome, curate
+from curation.pipeline.progress import Progress
+
+__all__ = ["Outcome", "Progress", "curate"]

@@ -1,0 +1,155 @@
+"""The last step before publishing, one task a part: the kept documents' file, and a decision for every record."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from curation import corpus, decision, document, manifest
+from curation.dedup import read_clusters, read_losers
+from curation.errors import AccountingError
+from curation.pipeline.filter import Part, Run, decision_columns, examples_of
+from curation.report import Cell, Example, Report
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Ending(BaseModel):
+    """The input of one task: a part, and the keys of what deduplication said about it (None: nothing)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: Part
+    losers: str | None
+    clusters: str | None
+    version: int
+
+
+class Finished(BaseModel):
+    """The record of one task: the files that the version will be made of, and its share of the report."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kept: manifest.Part | None
+    decisions: manifest.Part
+    report: Report
+
+
+def finish_part(run: Run, ending: Ending) -> Finished:
+    """Write a part's kept documents and all its decisions, once."""
+    return run.work.once(f"finish/{ending.part.name}", Finished, lambda: _finish(run, ending))
+
+
+def _finish(run: Run, ending: Ending) -> Finished:
+    part, storage = ending.part, run.work.storage
+    batch = _read(run, part.texts)
+    losers, sizes = _losers(run, ending, batch.num_rows), _cluster_sizes(run, ending, batch.num_rows)
+    is_kept = pc.is_null(losers["stage"])
+    decided = _decided(run, batch, losers, sizes)
+    every = [decided, _read(run, part.decisions)]
+    if (rows := sum(decisions.num_rows for decisions in every)) != part.records:
+        raise AccountingError(f"{part.name}: {part.records} records were read, but {rows} are decided")
+    data = decision.encode(every, decided.schema)
+    path = f"{corpus.DECISIONS}/version={ending.version}/run={run.id}/{part.name.replace('/', '-')}.parquet"
+    storage.write(path, data)
+    return Finished(
+        kept=_write_kept(run, part, batch.filter(is_kept), sizes[is_kept.to_numpy(zero_copy_only=False)]),
+        decisions=manifest.part(path, data, part.records),
+        report=Report(
+            stages=tuple(stage.name for stage in run.recipe.stages),
+            cells=_cells(pa.Table.from_batches(every)),
+            examples=(*part.examples, *_duplicates(run, batch, decided)),
+            clusters=_histogram(sizes),
+        ),
+    )
+
+
+def _read(run: Run, key: str) -> pa.RecordBatch:
+    table = pq.read_table(io.BytesIO(run.work.storage.read(key)), use_threads=False).combine_chunks()
+    return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def _losers(run: Run, ending: Ending, rows: int) -> pa.RecordBatch:
+    """One row a document: stage, survivor, similarity of the duplicates, null for the others."""
+    empty = pa.schema([("stage", pa.string()), ("survivor", pa.string()), ("similarity", pa.float64())])
+    if ending.losers is None:
+        return decision.fill(empty, rows, {})
+    table = read_losers(run.work.storage, ending.losers)
+    place = np.full(rows, -1, np.int64)
+    place[table["row"].to_numpy()] = np.arange(table.num_rows)
+    spread = table.select(empty.names).take(pa.array(place, mask=place < 0)).combine_chunks()
+    return decision.fill(empty, rows, {name: spread[name].combine_chunks() for name in empty.names})
+
+
+def _cluster_sizes(run: Run, ending: Ending, rows: int) -> Rows:
+    """How many documents each one stands for, itself included; (rows,)."""
+    sizes = np.ones(rows, np.int64)
+    if ending.clusters is not None:
+        table = read_clusters(run.work.storage, ending.clusters)
+        sizes[table["row"].to_numpy()] = table["size"].to_numpy()
+    return sizes
+
+
+def _decided(run: Run, batch: pa.RecordBatch, losers: pa.RecordBatch, sizes: Rows) -> pa.RecordBatch:
+    """The decisions on the documents that came as far as deduplication."""
+    minhash = run.recipe.minhash
+    stage = losers["stage"]
+    is_near = pc.fill_null(pc.equal(stage, minhash.name), False) if minhash else pa.array([False] * batch.num_rows)
+    columns = decision_columns(batch, run.language_column) | {
+        "outcome": pc.if_else(pc.is_null(stage), decision.KEPT, decision.DROPPED),
+        "stage": stage,
+        "reason": pc.binary_join_element_wise(stage, "duplicate", "."),
+        "value": losers["similarity"],
+        "threshold": pc.if_else(is_near, minhash.min_similarity if minhash else 0.0, pa.scalar(None, pa.float64())),
+        "survivor": losers["survivor"],
+        "similarity": losers["similarity"],
+    }
+    if minhash:
+        columns[minhash.column("cluster_size")] = pc.if_else(pc.is_null(stage), pa.array(sizes), None)
+    return decision.fill(decision.decision_schema(run.values), batch.num_rows, columns)
+
+
+def _duplicates(run: Run, batch: pa.RecordBatch, decided: pa.RecordBatch) -> list[Example]:
+    lost = pc.equal(decided["outcome"], decision.DROPPED)
+    examples = examples_of(run.recipe.seed, decided.filter(lost), batch[document.TEXT].filter(lost))
+    return [example for reason in sorted(examples) for example in examples[reason]]
+
+
+def _write_kept(run: Run, part: Part, batch: pa.RecordBatch, sizes: Rows) -> manifest.Part | None:
+    """The kept documents' file, named by its content, so that equal files of two versions are one."""
+    if batch.num_rows == 0:
+        return None
+    label = run.language_column
+    columns = {name: batch[name] for name in document.SCHEMA.names}
+    columns["cluster_size"] = pa.array(sizes, pa.int32())
+    if label is not None:
+        columns["language"] = batch[label]
+    fields = pa.schema([field for field in corpus.SCHEMA if field.name != document.SOURCE])
+    table = pa.Table.from_batches([decision.fill(fields, batch.num_rows, columns)])
+    data = decision.parquet(table, corpus.ROW_GROUP)
+    name = part.name.split("/")[-1]
+    digest = hashlib.sha256(data).hexdigest()[:16]
+    path = f"source={part.source}/{name}-{digest}.parquet"
+    run.work.storage.write(path, data)
+    return manifest.part(path, data, batch.num_rows, part.source)
+
+
+def _cells(decisions: pa.Table) -> tuple[Cell, ...]:
+    keys = ["outcome", "stage", "reason", "source", "language"]
+    grouped = decisions.group_by(keys, use_threads=False).aggregate([("bytes", "sum"), ([], "count_all")])
+    return tuple(
+        Cell(**{key: row[key] or "" for key in keys}, documents=row["count_all"], bytes=row["bytes_sum"] or 0)
+        for row in grouped.to_pylist()
+    )
+
+
+def _histogram(sizes: Rows) -> dict[int, int]:
+    values, counts = np.unique(sizes[sizes > 1], return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -1,0 +1,81 @@
+"""The input of a run: which files the sources name, and how they are dealt into shards of work."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel, ConfigDict
+
+from curation.errors import InputError
+from curation.manifest import InputShard
+from curation.recipe import Recipe
+from curation.sources import Chunk, Limits, Source, format_of, read_shard
+from curation.storage import Entry, find, object_url, open_storage
+
+FILES_A_SHARD = 256
+
+
+class Shard(BaseModel):
+    """One task's input: a file, or a few hundred of a folder of plain texts, where every file is one document."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Tells it from every other shard of the run; safe in a file's name; depends on the source and the URIs only."""
+    source: Source
+    storage: str
+    entries: tuple[Entry, ...]
+
+    def read(self, limits: Limits) -> Iterator[tuple[str, Chunk]]:
+        """Its documents and failures, file after file, each with the file's URI."""
+        storage = open_storage(self.storage)
+        for entry in self.entries:
+            uri = object_url(storage, entry.key)
+            for chunk in read_shard(storage, entry, self.source, limits):
+                yield uri, chunk
+
+    def inputs(self) -> list[InputShard]:
+        """Its files as a manifest lists them."""
+        storage = open_storage(self.storage)
+        return [
+            InputShard(source=self.source.name, uri=object_url(storage, e.key), size=e.size, etag=e.etag)
+            for e in self.entries
+        ]
+
+
+def list_shards(recipe: Recipe) -> list[Shard]:
+    """The shards of a run, by the order of the sources in the recipe, then by key.
+
+    Raises InputError for a source that names nothing, and for files whose format cannot be told.
+    """
+    shards: list[Shard] = []
+    for source in recipe.sources:
+        storage, entries = find(source.uri)
+        if not entries:
+            raise InputError(f"sources.{source.name}: nothing matches {source.uri}")
+        for entry in entries:
+            format_of(entry.key, source)
+        shards += [_shard(source, storage.url, files) for files in _deal(source, entries)]
+    return shards
+
+
+def _deal(source: Source, entries: Sequence[Entry]) -> Iterator[tuple[Entry, ...]]:
+    """The files of each shard: one, but for runs of plain texts."""
+    texts: list[Entry] = []
+    for entry in entries:
+        if format_of(entry.key, source) == "text":
+            texts.append(entry)
+        else:
+            yield (entry,)
+    for start in range(0, len(texts), FILES_A_SHARD):
+        yield tuple(texts[start : start + FILES_A_SHARD])
+
+
+def _shard(source: Source, storage: str, files: tuple[Entry, ...]) -> Shard:
+    first = files[0].key
+    digest = hashlib.blake2b("\0".join([source.name, *(f.key for f in files)]).encode(), digest_size=5).hexdigest()
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(first).name.split(".")[0]).strip("-")[:40] or "shard"
+    return Shard(name=f"{source.name}/{stem}-{digest}", source=source, storage=storage, entries=files)

@@ -1,0 +1,371 @@
+"""What the command line shows: tables and bars for people, plain data for programs."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from curation import decision
+from curation.corpus import Corpus
+from curation.pipeline import Progress
+from curation.report import Outcome, Report
+from curation.sample import Harvest
+from curation.stage import Stage, stage_kinds
+from curation.storage import Check
+
+BAR = 30
+SHOWN_EXAMPLES = 3
+SHOWN_LANGUAGES = 12
+OUTCOMES: tuple[Outcome, ...] = ("kept", "dropped", "failed")
+
+
+def visible(text: str) -> str:
+    """The text on one line with every control and format character made visible, so that it cannot drive a terminal."""
+    return "".join(_glyph(character) for character in " ".join(text.split()))
+
+
+def _glyph(character: str) -> str:
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return f"<{ord(character):04X}>"
+    return character
+
+
+# ---------------------------------------------------------------------- progress
+
+
+class ProgressDisplay:
+    """Shows a run's progress: bars on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._started: dict[str, float] = {}
+        self._last_line = 0.0
+
+    def __enter__(self) -> ProgressDisplay:
+        if self.console.is_terminal:
+            columns = (TextColumn("{task.description:<12}"), BarColumn(BAR), MofNCompleteColumn())
+            self._bars = Bars(*columns, TextColumn("{task.fields[rate]}"), console=self.console)
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def watch(self, progress: Progress) -> None:
+        """Show this."""
+        now = time.monotonic()
+        started = self._started.setdefault(progress.step, now)
+        rate = _rate(progress, now - started)
+        if self._bars:
+            if progress.step not in self._tasks:
+                self._tasks[progress.step] = self._bars.add_task(progress.step, total=progress.total, rate="")
+            self._bars.update(self._tasks[progress.step], completed=progress.done, rate=rate)
+        elif progress.done == progress.total or now - self._last_line > 5:
+            self._last_line = now
+            self.console.print(f"{progress.step:<12} {progress.done}/{progress.total}  {rate}", highlight=False)
+
+
+def _rate(progress: Progress, seconds: float) -> str:
+    """Documents a second so far, and the time left if the rest goes as fast."""
+    if not progress.done or seconds <= 0:
+        return ""
+    left = seconds / progress.done * (progress.total - progress.done)
+    text = f"{_clock(left)} left" if progress.done < progress.total else f"{_clock(seconds)}"
+    if progress.documents:
+        text = f"{progress.documents:,} documents  {progress.documents / seconds:,.0f}/s  {text}"
+    return text
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+# ------------------------------------------------------------------------ report
+
+
+def report_json(url: str, number: int | None) -> dict[str, Any]:
+    """A version's report for programs: what it is, its funnel, and every count."""
+    corpus = Corpus(url)
+    manifest, report = corpus.manifest(number), corpus.report(number)
+    return {
+        "corpus": corpus.url,
+        "version": manifest.version,
+        "run": manifest.run,
+        "created": manifest.created.isoformat(),
+        "recipe": manifest.recipe,
+        "fingerprint": manifest.fingerprint,
+        "digest": manifest.digest,
+        "funnel": [step.model_dump() for step in report.funnel()],
+        "report": report.model_dump(mode="json"),
+    }
+
+
+def show_report(console: Console, url: str, number: int | None) -> None:
+    """A version's report for people."""
+    corpus = Corpus(url)
+    manifest, report = corpus.manifest(number), corpus.report(number)
+    console.print()
+    console.print(_funnel(report, f"{manifest.recipe['name']}, version {manifest.version}"))
+    console.print(_by_source(report))
+    console.print(_by_language(report))
+    _show_examples(console, report)
+    _show_clusters(console, report)
+    kept, read = report.documents("kept"), report.documents()
+    console.print(
+        Text(f"{kept:,} of {read:,} documents kept ({size(report.bytes('kept'))}), every one of them accounted for.")
+    )
+    console.print(Text(f"Corpus: {corpus.url} (version {manifest.version}, run {manifest.run})"), soft_wrap=True)
+
+
+def size(count: int) -> str:
+    """A size in bytes with a decimal unit."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value /= 1000
+    return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+
+
+def _funnel(report: Report, title: str) -> Table:
+    table = _table(title, "stage", ">documents", "", ">dropped", "of which")
+    everything = max(report.documents(), 1)
+    for step in report.funnel():
+        share = step.documents_dropped / max(step.documents_in, 1)
+        dropped = f"{step.documents_dropped:,} ({share:.1%})" if step.documents_dropped else "0"
+        table.add_row(
+            step.stage,
+            f"{step.documents_out:,}",
+            Text(bar(step.documents_out / everything), style="green"),
+            dropped,
+            Text(", ".join(f"{_why(reason)} {count:,}" for reason, count in step.reasons.items()), style="dim"),
+        )
+    return table
+
+
+def bar(share: float) -> str:
+    """A bar of `BAR` characters for a share from 0 to 1, to an eighth of a character."""
+    eighths = round(share * BAR * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def _why(reason: str) -> str:
+    return reason.split(".", 1)[-1]
+
+
+def _by_source(report: Report) -> Table:
+    return _outcomes("By source", "source", report.by("source").items())
+
+
+def _by_language(report: Report) -> Table:
+    rows = sorted(report.by("language").items(), key=lambda item: -sum(item[1].values()))
+    shown: list[tuple[str, Any]] = [(label or "(not asked)", counts) for label, counts in rows[:SHOWN_LANGUAGES]]
+    if rest := rows[SHOWN_LANGUAGES:]:
+        sums = {outcome: sum(counts[outcome] for _, counts in rest) for outcome in OUTCOMES}
+        shown.append((f"{len(rest)} more", sums))
+    return _outcomes("By language", "language", shown)
+
+
+def _outcomes(title: str, what: str, rows: Iterable[tuple[str, Any]]) -> Table:
+    table = _table(title, what, ">read", ">kept", ">dropped", ">failed", ">kept %")
+    for name, counts in rows:
+        read = sum(counts.values())
+        table.add_row(
+            Text(visible(name)),
+            *(f"{count:,}" for count in (read, counts["kept"], counts["dropped"], counts["failed"])),
+            f"{counts['kept'] / max(read, 1):.1%}",
+        )
+    return table
+
+
+def _show_examples(console: Console, report: Report) -> None:
+    by_reason: dict[str, list[Any]] = {}
+    for example in report.examples:
+        by_reason.setdefault(example.reason, []).append(example)
+    if not by_reason:
+        return
+    table = _table("Dropped and failed, some examples of each rule", "rule", "document", ">value", ">threshold", "text")
+    for reason, examples in by_reason.items():
+        for index, example in enumerate(examples[:SHOWN_EXAMPLES]):
+            table.add_row(
+                Text(reason if index == 0 else ""),
+                Text(shortened(visible(example.id or f"{example.shard}, record {example.row}"), 44)),
+                number(example.value),
+                number(example.threshold),
+                Text(shortened(_about(example), 70), style="dim"),
+            )
+    console.print(table)
+
+
+def _about(example: Any) -> str:
+    parts = []
+    if example.survivor:
+        parts.append(f"copy of {visible(example.survivor)}:")
+    if example.detail:
+        parts.append(f"{visible(example.detail)}:" if example.excerpt else visible(example.detail))
+    parts.append(visible(example.excerpt))
+    return " ".join(part for part in parts if part)
+
+
+def _show_clusters(console: Console, report: Report) -> None:
+    if report.clusters:
+        clusters, largest = sum(report.clusters.values()), max(report.clusters)
+        console.print(Text(f"{clusters:,} kept documents stand for copies; the largest cluster holds {largest:,}."))
+    if report.dedup and report.dedup.candidates:
+        candidates, verified = report.dedup.candidates, report.dedup.verified
+        console.print(Text(f"Near-duplicates: {candidates:,} candidate pairs compared, {verified:,} alike enough."))
+
+
+def number(value: float | None) -> str:
+    """A measured value, short."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def shortened(text: str, width: int) -> str:
+    """The text, cut to this many characters with an ellipsis."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        name = column.removeprefix(">")
+        table.add_column(name, justify="right" if column != name else "left", header_style="dim", overflow="fold")
+    return table
+
+
+# ----------------------------------------------------------------------- explain
+
+
+def show_explanation(console: Console, corpus: Corpus, rows: Sequence[dict[str, Any]], number_: int | None) -> None:
+    """The decisions about one document."""
+    manifest = corpus.manifest(number_)
+    names = [str(stage["name"]) for stage in manifest.recipe["stages"]]  # type: ignore[attr-defined]
+    if len(rows) > 1:
+        console.print(f"The input held this id {len(rows)} times.")
+    for row in rows:
+        console.print()
+        console.print(Text(f"{visible(row['id'])}: {_sentence(row)}", style="bold"))
+        console.print(Text(f"source {row['source']}, {visible(row['shard'])}, record {row['row']}"), soft_wrap=True)
+        console.print(Text(f"version {manifest.version}, run {manifest.run}, {row['bytes']:,} bytes of text"))
+        table = _table("", "stage", "value", ">measured")
+        for name in names:
+            values = {key: value for key, value in row.items() if key.startswith(f"{name}.") and value is not None}
+            for index, (key, value) in enumerate(values.items()):
+                shown = visible(value) if isinstance(value, str) else number(value)
+                table.add_row(name if index == 0 else "", _why(key), shown)
+            if row["stage"] == name:
+                table.add_row(name if not values else "", Text("dropped here", style="red"), "")
+                break
+        console.print(table)
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    if row["outcome"] == decision.KEPT:
+        return "kept"
+    text = f"{row['outcome']} by {row['reason']}"
+    if row["value"] is not None and row["threshold"] is not None:
+        text += f": measured {number(row['value'])}, threshold {number(row['threshold'])}"
+    if row["detail"]:
+        text += f" ({visible(row['detail'])})"
+    if row["survivor"]:
+        text += f"; survivor {visible(row['survivor'])}, verified similarity {number(row['similarity'])}"
+    return text
+
+
+# ---------------------------------------------------------------------- versions
+
+
+def versions_json(corpus: Corpus) -> list[dict[str, Any]]:
+    """The versions for programs, newest first."""
+    return [vars(version) for version in reversed(corpus.versions())]
+
+
+def show_versions(console: Console, corpus: Corpus) -> None:
+    """The versions for people, newest first."""
+    table = _table(corpus.url, ">version", "published (UTC)", "recipe", "run", ">documents", ">text")
+    for version in reversed(corpus.versions()):
+        published = version.published.strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(
+            str(version.version), published, version.recipe, version.run, f"{version.documents:,}", size(version.bytes)
+        )
+    console.print(table)
+
+
+# ------------------------------------------------------------------------ others
+
+
+def show_harvest(console: Console, directory: Path, harvest: Harvest) -> None:
+    """What was found on this machine."""
+    table = _table(f"Real text of this machine, in {directory}", "source", ">files", ">documents", ">text")
+    for source in harvest.sources:
+        table.add_row(source.name, f"{source.files:,}", f"{source.documents:,}", size(source.bytes))
+    console.print(table)
+    console.print(f"{sum(source.documents for source in harvest.sources):,} documents.")
+
+
+def show_checks(console: Console, url: str, checks: Sequence[Check]) -> None:
+    """What the doctor found."""
+    table = _table(url, "check", "", "found")
+    for check in checks:
+        mark = Text("ok", style="green") if check.ok else Text("REFUSED", style="bold red")
+        table.add_row(check.name, mark, Text(check.found if check.ok else f"{check.found} {check.advice}"))
+    console.print(table)
+
+
+def stages_json() -> list[dict[str, Any]]:
+    """Every stage for programs, with its JSON Schema."""
+    import curation.recipe  # noqa: F401, which registers every family
+
+    return [
+        {
+            "kind": kind,
+            "version": stage.version,
+            "about": _about_stage(stage),
+            "reference": stage.reference,
+            "schema": stage.model_json_schema(),
+        }
+        for kind, stage in stage_kinds().items()
+    ]
+
+
+def show_stages(console: Console) -> None:
+    """Every stage for people."""
+    import curation.recipe  # noqa: F401, which registers every family
+
+    for kind, stage in stage_kinds().items():
+        table = _table(kind, "option", "default", "meaning")
+        for name, field in stage.model_fields.items():
+            if name not in ("kind", "name"):
+                default = "(required)" if field.is_required() else visible(str(_plain(field.default)))
+                table.add_row(Text(name), Text(default), Text(field.description or ""))
+        console.print(table)
+        console.print(Text(_about_stage(stage)))
+        if stage.reference:
+            console.print(Text(f"Source: {stage.reference}", style="dim"))
+        console.print()
+
+
+def _about_stage(stage: type[Stage]) -> str:
+    return " ".join((stage.__doc__ or "").split("\n\n")[0].split())
+
+
+def _plain(default: Any) -> Any:
+    return list(default) if isinstance(default, tuple | frozenset) else default

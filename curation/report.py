@@ -1,0 +1,190 @@
+"""The report of a run: counts that add, in any order, to the account of where every document went."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Outcome = Literal["kept", "dropped", "failed"]
+EXAMPLES = 10
+EXCERPT = 200
+
+
+class Cell(BaseModel):
+    """How many documents of one source and language came to one end, and their text in bytes of UTF-8.
+
+    `stage` and `reason` are empty for kept documents; `language` is empty where nothing told it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Outcome
+    stage: str = ""
+    reason: str = ""
+    source: str
+    language: str = ""
+    documents: int = 0
+    bytes: int = 0
+
+    @property
+    def place(self) -> tuple[str, str, str, str, str]:
+        """What tells one cell from another."""
+        return (self.outcome, self.stage, self.reason, self.source, self.language)
+
+
+class Example(BaseModel):
+    """One dropped or failed document. Which ones are shown is a uniform choice by a hash of the address and the seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str
+    id: str | None
+    source: str
+    shard: str
+    row: int
+    value: float | None = None
+    threshold: float | None = None
+    detail: str | None = None
+    survivor: str | None = None
+    excerpt: str = ""
+    order: str
+    """Examples with the smallest hashes are kept, so any order of adding gives the same ones."""
+
+
+def example_order(seed: int, shard: str, row: int) -> str:
+    """Where a document stands in the seeded shuffle that chooses examples: 16 hex digits."""
+    return hashlib.blake2b(f"{seed}\0{shard}\0{row}".encode(), digest_size=8).hexdigest()
+
+
+class Step(BaseModel):
+    """One step of the funnel: what came in, what was dropped, what went on."""
+
+    stage: str
+    documents_in: int
+    documents_dropped: int
+    documents_out: int
+    bytes_in: int
+    bytes_out: int
+    reasons: dict[str, int]
+
+
+class Dedup(BaseModel):
+    """What the search for near-duplicates looked at. `similarities` counts verified Jaccard values in 20 equal bins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    candidates: int = 0
+    verified: int = 0
+    similarities: list[int] = [0] * 20
+
+
+class Report(BaseModel):
+    """Counts by outcome, stage, reason, source and language; examples; sizes of clusters. Reports add."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stages: tuple[str, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    examples: tuple[Example, ...] = ()
+    clusters: dict[int, int] = {}
+    """How many kept documents stand for a cluster of this size (themselves counted), sizes over 1 only."""
+    dedup: Dedup | None = None
+
+    def __add__(self, other: Report) -> Report:
+        return total([self, other])
+
+    def documents(self, *outcomes: Outcome) -> int:
+        """How many documents came to one of these ends; all without an argument."""
+        return sum(cell.documents for cell in self.cells if not outcomes or cell.outcome in outcomes)
+
+    def bytes(self, *outcomes: Outcome) -> int:
+        """The text of those documents, in bytes of UTF-8; failed ones count 0."""
+        return sum(cell.bytes for cell in self.cells if not outcomes or cell.outcome in outcomes)
+
+    def funnel(self) -> list[Step]:
+        """The steps from what was read to what is kept, in the order of the recipe."""
+        documents, size = self.documents(), self.bytes()
+        steps = []
+        for stage in ("", *self.stages):
+            lost = [cell for cell in self.cells if cell.outcome != "kept" and cell.stage == stage]
+            dropped, dropped_bytes = sum(c.documents for c in lost), sum(c.bytes for c in lost)
+            reasons: dict[str, int] = {}
+            for cell in lost:
+                reasons[cell.reason] = reasons.get(cell.reason, 0) + cell.documents
+            steps.append(
+                Step(
+                    stage=stage or "read",
+                    documents_in=documents,
+                    documents_dropped=dropped,
+                    documents_out=documents - dropped,
+                    bytes_in=size,
+                    bytes_out=size - dropped_bytes,
+                    reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+                )
+            )
+            documents, size = documents - dropped, size - dropped_bytes
+        return steps
+
+    def by(self, axis: Literal["source", "language"]) -> dict[str, dict[Outcome, int]]:
+        """Documents by source or language, then by outcome; sorted by name."""
+        table: dict[str, dict[Outcome, int]] = {}
+        for cell in self.cells:
+            row = table.setdefault(getattr(cell, axis), {"kept": 0, "dropped": 0, "failed": 0})
+            row[cell.outcome] += cell.documents
+        return dict(sorted(table.items()))
+
+    def failed_share(self, source: str) -> float:
+        """The share of a source's records that could not be read, 0 to 1; 0 for an empty source."""
+        counts = self.by("source").get(source)
+        records = sum(counts.values()) if counts else 0
+        return counts["failed"] / records if counts and records else 0.0
+
+
+def total(reports: Iterable[Report]) -> Report:
+    """The sum of reports; the same whatever their order."""
+    counts: dict[tuple[str, str, str, str, str], list[int]] = {}
+    first: dict[tuple[str, str, str, str, str], Cell] = {}
+    examples: dict[str, list[Example]] = {}
+    clusters: dict[int, int] = {}
+    stages: tuple[str, ...] = ()
+    dedup: Dedup | None = None
+    for report in reports:
+        stages = stages or report.stages
+        for cell in report.cells:
+            sums = counts.setdefault(cell.place, [0, 0])
+            sums[0] += cell.documents
+            sums[1] += cell.bytes
+            first.setdefault(cell.place, cell)
+        for example in report.examples:
+            examples.setdefault(example.reason, []).append(example)
+        for size, count in report.clusters.items():
+            clusters[size] = clusters.get(size, 0) + count
+        dedup = _added(dedup, report.dedup)
+    return Report(
+        stages=stages,
+        cells=tuple(
+            first[place].model_copy(update={"documents": counts[place][0], "bytes": counts[place][1]})
+            for place in sorted(counts)
+        ),
+        examples=tuple(example for reason in sorted(examples) for example in first_examples(examples[reason])),
+        clusters=dict(sorted(clusters.items())),
+        dedup=dedup,
+    )
+
+
+def first_examples(examples: Iterable[Example]) -> list[Example]:
+    """The examples of one reason that are shown: the first `EXAMPLES` of the seeded shuffle."""
+    return sorted(examples, key=lambda example: (example.order, example.shard, example.row))[:EXAMPLES]
+
+
+def _added(one: Dedup | None, other: Dedup | None) -> Dedup | None:
+    if one is None or other is None:
+        return one or other
+    return Dedup(
+        candidates=one.candidates + other.candidates,
+        verified=one.verified + other.verified,
+        similarities=[a + b for a, b in zip(one.similarities, other.similarities, strict=True)],
+    )

@@ -1,0 +1,12 @@
+"""Object storage: one small interface over local folders and S3.
+
+Keys are relative to the storage's URL, with `/` between parts. Writes are atomic: a reader sees all of an object or
+none of it. Nothing secret appears in a URL, an error, a pickle or a log.
+"""
+
+from curation.storage.address import forget_storages, object_url, open_storage
+from curation.storage.checkup import Check, doctor
+from curation.storage.find import find
+from curation.storage.storage import Entry, Storage
+
+__all__ = ["Check", "Entry", "Storage", "doctor", "find", "forget_storages", "object_url", "open_storage"]

@@ -1,0 +1,96 @@
+"""What the documents promise: links that lead somewhere, commands that parse, examples that run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from curation.cli import app
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(<?([^)\s>]+)>?[^)]*\)")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_relative_link_leads_to_a_file_or_heading(document: Path) -> None:
+    dead = [target for target in relative_links(document.read_text()) if not exists(document, target)]
+    assert dead == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_command_parses(document: Path) -> None:
+    for command in commands(document.read_text()):
+        parse(command)
+
+
+def test_the_readme_shows_commands() -> None:
+    assert list(commands((REPOSITORY / "README.md").read_text()))
+
+
+def test_a_wrong_command_does_not_parse() -> None:
+    for command in ("curation runn recipe.yaml", "curation run recipe.yaml --fast", "curation run"):
+        with pytest.raises(Exception, match=r"(?i)no such|missing"):
+            parse(command)
+
+
+def test_the_stage_in_contributing_passes_its_test(tmp_path: Path) -> None:
+    stage, test = (
+        text for kind, text in BLOCK.findall((REPOSITORY / "CONTRIBUTING.md").read_text()) if kind == "python"
+    )
+    (tmp_path / "shouting.py").write_text(stage)
+    (tmp_path / "test_shouting.py").write_text(test)
+    program = (
+        "import sys, pytest, curation.rules;"
+        f"curation.rules.__path__.append({str(tmp_path)!r});"
+        f"sys.exit(pytest.main(['-p', 'no:cacheprovider', {str(tmp_path / 'test_shouting.py')!r}]))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def relative_links(text: str) -> Iterator[str]:
+    for target in LINK.findall(BLOCK.sub("", text)):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def exists(document: Path, target: str) -> bool:
+    name, _, heading = target.partition("#")
+    path = document.parent / name if name else document
+    return path.exists() and (not heading or heading in anchors(path.read_text()))
+
+
+def anchors(text: str) -> set[str]:
+    """The names that a forge gives to headings: lower case, spaces as hyphens, no punctuation."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
+
+
+def commands(text: str) -> Iterator[str]:
+    """The lines of code blocks that call `curation`, without prompts and whatever they are piped into."""
+    for _, block in BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = re.sub(r"^\s*(\$ )?(\.venv/bin/)?", "", line)
+            if command.startswith("curation "):
+                yield re.split(r"\s[|>&]", command)[0]
+
+
+def parse(command: str) -> None:
+    """Read a command's arguments as the command line does, and do nothing."""
+    group = typer.main.get_command(app)
+    name, *rest = shlex.split(command, comments=True)[1:]
+    assert name in group.commands, f"no such command: {command}"  # type: ignore[attr-defined]
+    group.commands[name].make_context(name, rest)  # type: ignore[attr-defined]
