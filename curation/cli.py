@@ -32,7 +32,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 def run(
     recipe: RecipeArgument,
     engine: Annotated[Engine, typer.Option(help="Where the work is done: Ray, or this process (to debug).")] = "ray",
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe.")
+    ] = None,
     run_id: Annotated[str | None, typer.Option(help="Name the run; default: a digest of recipe and input.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Workers of the local Ray; default: one a core.")] = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster to join; default: start one here.")] = None,
@@ -40,27 +42,26 @@ def run(
     """Curate a recipe's sources and publish a version of its corpus. The same command again goes on where it was."""
     from curation.pipeline import curate
     from curation.recipe import load_recipe
-    from curation.render import ProgressDisplay, show_report
+    from curation.render import ProgressDisplay, screen, show_report
     from curation.runner import open_runner
 
     loaded = load_recipe(recipe, settings or [])
-    out = Console()
     with open_runner(engine, workers=workers, address=address) as runner, ProgressDisplay(Console(stderr=True)) as seen:
         outcome = curate(loaded, runner, run_id, seen.watch)
-    show_report(out, loaded.output, outcome.version)
+    show_report(screen(), loaded.output, outcome.version)
     if not outcome.published:
-        out.print(f"Nothing new: version {outcome.version} was published before, from the same recipe and input.")
+        print(f"Nothing new: version {outcome.version} was published before, from the same recipe and input.")
 
 
 @app.command()
 def report(corpus: CorpusArgument, version: VersionOption = None, as_json: JsonOption = False) -> None:
     """Where every document of a version went: the funnel, by source, by language, examples by rule."""
-    from curation.render import report_json, show_report
+    from curation.render import report_json, screen, show_report
 
     if as_json:
         _print_json(report_json(corpus, version))
     else:
-        show_report(Console(), corpus, version)
+        show_report(screen(), corpus, version)
 
 
 @app.command()
@@ -72,28 +73,28 @@ def explain(
 ) -> None:
     """Why a document was kept or dropped: every stage's values, the decision, the survivor and the similarity."""
     from curation.corpus import Corpus
-    from curation.render import show_explanation
+    from curation.render import screen, show_explanation
 
     opened = Corpus(corpus)
     rows = opened.explain(document_id, version)
     if as_json:
         _print_json(rows)
     else:
-        show_explanation(Console(), opened, rows, version)
+        show_explanation(screen(), opened, rows, version)
 
 
 @app.command()
 def versions(corpus: CorpusArgument, as_json: JsonOption = False) -> None:
     """What has been published, newest first."""
     from curation.corpus import Corpus
-    from curation.render import show_versions, versions_json
+    from curation.render import screen, show_versions, versions_json
 
     opened = Corpus(corpus)
     opened.version()
     if as_json:
         _print_json(versions_json(opened))
     else:
-        show_versions(Console(), opened)
+        show_versions(screen(), opened)
 
 
 @app.command()
@@ -101,20 +102,20 @@ def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
 ) -> None:
     """Harvest real text from this machine: packages' descriptions, licences, sources, manual pages, translations."""
-    from curation.render import show_harvest
+    from curation.render import screen, show_harvest
     from curation.sample import harvest
 
-    show_harvest(Console(), directory, harvest(directory))
+    show_harvest(screen(), directory, harvest(directory))
 
 
 @app.command()
 def doctor(url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s3://bucket/prefix.")]) -> None:
     """Check that a store can hold a corpus: it must let exactly one of many racing writers win."""
-    from curation.render import show_checks
+    from curation.render import screen, show_checks
     from curation.storage import doctor as examine
 
     checks = examine(url)
-    show_checks(Console(), url, checks)
+    show_checks(screen(), url, checks)
     if not all(check.ok for check in checks):
         raise typer.Exit(4)
 
@@ -122,12 +123,12 @@ def doctor(url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s
 @app.command()
 def stages(as_json: JsonOption = False) -> None:
     """Every stage with its options, defaults and source."""
-    from curation.render import show_stages, stages_json
+    from curation.render import screen, show_stages, stages_json
 
     if as_json:
         _print_json(stages_json())
     else:
-        show_stages(Console())
+        show_stages(screen())
 
 
 def main() -> None:

@@ -209,7 +209,9 @@ class Corpus:
             # The acknowledgement may have been lost: the log says whether the commit is ours.
             if self.published(manifest.run) == manifest.version and replace:
                 return
-            raise ConflictError(f"{self.url}: somebody else published first; nothing of this run is ({error})") from None
+            raise ConflictError(
+                f"{self.url}: somebody else published first; nothing of this run is ({error})"
+            ) from None
 
     # ------------------------------------------------------------------- tables
 

@@ -55,7 +55,9 @@ def fill(schema: pa.Schema, rows: int, columns: dict[str, pa.Array]) -> pa.Recor
 
 def encode(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> bytes:
     """Parquet of the decisions, sorted by address; the same bytes for the same rows in any order."""
-    table = pa.Table.from_batches(batches, schema).sort_by([(SOURCE, "ascending"), (SHARD, "ascending"), (ROW, "ascending")])
+    table = pa.Table.from_batches(batches, schema).sort_by(
+        [(SOURCE, "ascending"), (SHARD, "ascending"), (ROW, "ascending")]
+    )
     return parquet(table, ROW_GROUP)
 
 

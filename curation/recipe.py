@@ -135,7 +135,9 @@ class _StrictLoader(yaml.SafeLoader):
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is no text", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -154,7 +156,9 @@ def _problem(detail: Any) -> Problem:
     elif detail["type"] == "union_tag_invalid":
         tag = detail["ctx"]["tag"]
         close = difflib.get_close_matches(tag, kinds, 1)
-        message = f"unknown stage {tag!r}" + (f"; did you mean {close[0]}?" if close else f"; known are {', '.join(kinds)}")
+        message = f"unknown stage {tag!r}" + (
+            f"; did you mean {close[0]}?" if close else f"; known are {', '.join(kinds)}"
+        )
     elif detail["type"] == "union_tag_not_found":
         message = f"a stage needs a `kind`: one of {', '.join(kinds)}"
     return Problem(".".join(map(str, location)), message)

@@ -10,19 +10,23 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
 from curation import decision
 from curation.corpus import Corpus
 from curation.pipeline import Progress
-from curation.report import Outcome, Report
+from curation.report import Outcome, Report, Step
 from curation.sample import Harvest
 from curation.stage import Stage, stage_kinds
 from curation.storage import Check
 
 BAR = 30
+WIDTH = 140
+NAME_WIDTH = 48
+SHOWN_REASONS = 3
 SHOWN_EXAMPLES = 3
 SHOWN_LANGUAGES = 12
 OUTCOMES: tuple[Outcome, ...] = ("kept", "dropped", "failed")
@@ -37,6 +41,12 @@ def _glyph(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return f"<{ord(character):04X}>"
     return character
+
+
+def screen() -> Console:
+    """Standard output: as wide as the terminal, or wide enough for the tables where it is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, WIDTH))
 
 
 # ---------------------------------------------------------------------- progress
@@ -118,10 +128,14 @@ def show_report(console: Console, url: str, number: int | None) -> None:
     """A version's report for people."""
     corpus = Corpus(url)
     manifest, report = corpus.manifest(number), corpus.report(number)
+    for table in (
+        _funnel(report, f"{manifest.recipe['name']}, version {manifest.version}"),
+        _by_source(report),
+        _by_language(report),
+    ):
+        console.print()
+        console.print(table)
     console.print()
-    console.print(_funnel(report, f"{manifest.recipe['name']}, version {manifest.version}"))
-    console.print(_by_source(report))
-    console.print(_by_language(report))
     _show_examples(console, report)
     _show_clusters(console, report)
     kept, read = report.documents("kept"), report.documents()
@@ -133,12 +147,9 @@ def show_report(console: Console, url: str, number: int | None) -> None:
 
 def size(count: int) -> str:
     """A size in bytes with a decimal unit."""
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value /= 1000
-    return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+    units = ("B", "kB", "MB", "GB", "TB")
+    power = min(len(units) - 1, max(0, len(str(abs(count))) - 1) // 3)
+    return f"{count} B" if power == 0 else f"{count / 1000**power:,.1f} {units[power]}"
 
 
 def _funnel(report: Report, title: str) -> Table:
@@ -150,11 +161,19 @@ def _funnel(report: Report, title: str) -> Table:
         table.add_row(
             step.stage,
             f"{step.documents_out:,}",
-            Text(bar(step.documents_out / everything), style="green"),
+            Text(bar(step.documents_out / everything), style="green", no_wrap=True),
             dropped,
-            Text(", ".join(f"{_why(reason)} {count:,}" for reason, count in step.reasons.items()), style="dim"),
+            Text(_reasons(step), style="dim"),
         )
     return table
+
+
+def _reasons(step: Step) -> str:
+    """The commonest reasons of a step, and how many others there are."""
+    reasons = [f"{_why(reason)} {count:,}" for reason, count in step.reasons.items()]
+    if len(reasons) > SHOWN_REASONS + 1:
+        reasons[SHOWN_REASONS:] = [f"{len(reasons) - SHOWN_REASONS} more"]
+    return ", ".join(reasons)
 
 
 def bar(share: float) -> str:
@@ -199,17 +218,16 @@ def _show_examples(console: Console, report: Report) -> None:
         by_reason.setdefault(example.reason, []).append(example)
     if not by_reason:
         return
-    table = _table("Dropped and failed, some examples of each rule", "rule", "document", ">value", ">threshold", "text")
+    console.print(Text("Some of what was dropped or failed, by rule", style="bold"))
     for reason, examples in by_reason.items():
-        for index, example in enumerate(examples[:SHOWN_EXAMPLES]):
-            table.add_row(
-                Text(reason if index == 0 else ""),
-                Text(shortened(visible(example.id or f"{example.shard}, record {example.row}"), 44)),
-                number(example.value),
-                number(example.threshold),
-                Text(shortened(_about(example), 70), style="dim"),
-            )
-    console.print(table)
+        thresholds = {number(example.threshold) for example in examples if example.threshold is not None}
+        console.print(Text(f"{reason}{f', threshold {min(thresholds)}' if thresholds else ''}", style="cyan"))
+        for example in examples[:SHOWN_EXAMPLES]:
+            name = shortened(visible(example.id or f"{example.shard}, record {example.row}"), NAME_WIDTH)
+            line = Text(f"{number(example.value):>9}  {name:{NAME_WIDTH}}  ")
+            line.append(_about(example), style="dim")
+            console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    console.print()
 
 
 def _about(example: Any) -> str:
@@ -326,7 +344,7 @@ def show_checks(console: Console, url: str, checks: Sequence[Check]) -> None:
     table = _table(url, "check", "", "found")
     for check in checks:
         mark = Text("ok", style="green") if check.ok else Text("REFUSED", style="bold red")
-        table.add_row(check.name, mark, Text(check.found if check.ok else f"{check.found} {check.advice}"))
+        table.add_row(check.name, mark, Text(f"{check.found} {check.advice}".strip()))
     console.print(table)
 
 

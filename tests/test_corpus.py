@@ -73,7 +73,7 @@ def publish(corpus: Corpus, manifest: Manifest, values: pa.Schema = VALUES) -> i
     return corpus.publish(manifest, REPORT, decision.decision_schema(values))
 
 
-@pytest.fixture()
+@pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
     return Corpus(str(tmp_path / "corpus"))
 

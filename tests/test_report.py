@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,7 +65,7 @@ def test_nothing_is_lost_in_a_sum_or_a_funnel(parts: list[Report]) -> None:
     steps = report.funnel()
     assert steps[0].documents_in == report.documents()
     assert steps[-1].documents_out == report.documents("kept")
-    assert all(after.documents_in == before.documents_out for before, after in zip(steps, steps[1:], strict=False))
+    assert all(after.documents_in == before.documents_out for before, after in pairwise(steps))
     assert all(sum(step.reasons.values()) == step.documents_dropped for step in steps)
     by_source = {outcome: sum(row[outcome] for row in report.by("source").values()) for outcome in ("kept", "failed")}
     assert by_source == {outcome: report.documents(outcome) for outcome in by_source}  # type: ignore[arg-type]

@@ -20,7 +20,8 @@ _VERBS = (
 )  # fmt: skip
 _OBJECTS = (
     "the letters of the summer", "a narrow path to the hills", "the weather of that year", "several heavy books",
-    "the names of all the ships", "a map with many errors", "the broken clock in the hall", "the songs of the fishermen",
+    "the names of all the ships", "a map with many errors", "the broken clock in the hall",
+    "the songs of the fishermen",
     "the price of bread", "a chest full of tools", "the history of the mill", "every window of the house",
     "the oldest tree in the park", "a question about the law", "the road that leads to the sea", "the first snow",
 )  # fmt: skip
@@ -28,15 +29,19 @@ _ENDS = (
     "before the rain came", "with great care", "and nobody knew why", "in spite of the cold", "after a long discussion",
     "because the evening was clear", "while the others were asleep", "for the last time", "as it had been agreed",
     "without saying a word", "to the surprise of the neighbours", "until the lamps were lit",
-    "when the market had closed", "and that was the end of it", "though it took many weeks", "at the request of a friend",
+    "when the market had closed",
+    "and that was the end of it", "though it took many weeks", "at the request of a friend",
 )  # fmt: skip
 
 
 def sentences(seed: int, count: int) -> list[str]:
-    """This many sentences; other seeds give other ones."""
+    """This many sentences; other seeds give other ones. No phrase stands twice among the first sixteen."""
     chosen = random.Random(seed)
-    parts = (_SUBJECTS, _VERBS, _OBJECTS, _ENDS)
-    return [" ".join(chosen.choice(words) for words in parts).capitalize() + "." for _ in range(count)]
+    shuffled = [chosen.sample(words, len(words)) for words in (_SUBJECTS, _VERBS, _OBJECTS, _ENDS)]
+    return [
+        " ".join(words[(n + n // len(words)) % len(words)] for words in shuffled).capitalize() + "."
+        for n in range(count)
+    ]
 
 
 def essay(seed: int, count: int = 16) -> str:
@@ -46,10 +51,10 @@ def essay(seed: int, count: int = 16) -> str:
 
 
 def edited(text: str, seed: int, words: int) -> str:
-    """The text with this many words replaced by others."""
+    """The text with this many words replaced by short ones."""
     chosen, parts = random.Random(seed), text.split(" ")
     for position in chosen.sample(range(len(parts)), words):
-        parts[position] = f"word{chosen.randrange(10**6)}"
+        parts[position] = f"x{chosen.randrange(100)}"
     return " ".join(parts)
 
 

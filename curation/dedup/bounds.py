@@ -16,9 +16,9 @@ class Bounds(BaseModel):
 
     group_documents: Size = 1 << 15
     """Shards are dealt into groups of about so many documents, of more where that would make very many groups."""
-    partition_rows: Size = 4 << 20
+    partition_rows: Size = 2 << 20
     """Rows (keys, bands, pairs, fates) that a partition is meant to have."""
-    lot_bytes: Size = 96 << 20
+    lot_bytes: Size = 48 << 20
     """Shingle hashes that one task of the verification is meant to hold, counted once for each pair."""
     group_edges: Size = 4 << 20
     """Edges, verified pairs, that are decided in one go."""

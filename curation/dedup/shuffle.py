@@ -25,7 +25,7 @@ from curation.work import Work
 
 Partitions = np.ndarray[Any, np.dtype[np.int64]]
 
-FLUSH_BYTES = 48 << 20
+FLUSH_BYTES = 32 << 20
 _READERS = 8
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 

@@ -200,9 +200,7 @@ def _account(parts: Sequence[Part], finished: Sequence[Finished], verdicts: Dedu
         raise InputError(f"of {report.documents()} records none is kept; nothing is published")
     if verdicts is None:
         return report
-    dedup = Dedup(
-        candidates=verdicts.candidates, verified=verdicts.verified, similarities=list(verdicts.similarities)
-    )
+    dedup = Dedup(candidates=verdicts.candidates, verified=verdicts.verified, similarities=list(verdicts.similarities))
     return report.model_copy(update={"dedup": dedup})
 
 

@@ -163,7 +163,9 @@ class _OpenPart:
                 break
             batch = stage.annotate(with_signals(batch, needs))
             if batch.num_rows != rows:
-                raise AccountingError(f"{stage.name} returned {batch.num_rows} rows for {rows}; only the pipeline drops")
+                raise AccountingError(
+                    f"{stage.name} returned {batch.num_rows} rows for {rows}; only the pipeline drops"
+                )
             reasons = stage.drop_reasons(batch)
             if reasons.null_count < rows:
                 dropped = reasons.is_valid()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sysconfig
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,17 @@ class Machine:
     def this(cls) -> Machine:
         """The machine, and the environment, that this runs on."""
         return cls(Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("stdlib")), Path("/"))
+
+    @cached_property
+    def package_files(self) -> list[Path]:
+        """Every file of the installed packages, sorted."""
+        return _tree(self.site_packages)
+
+    @cached_property
+    def library_files(self) -> list[Path]:
+        """Every file of Python's own library, sorted; packages that lie within it left out."""
+        every = _tree(self.standard_library)
+        return [path for path in every if "site-packages" not in path.relative_to(self.standard_library).parts]
 
     def address(self, path: Path) -> str:
         """A file's name in documents: below its place, so that no user's home shows."""
@@ -70,6 +83,10 @@ def read_text(path: Path) -> str | None:
 def files(folder: Path, pattern: str) -> list[Path]:
     """The files below a folder that match, sorted; none where there is no such folder."""
     return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def _tree(folder: Path) -> list[Path]:
+    return sorted(Path(above, name) for above, _, names in os.walk(folder) for name in names)
 
 
 def fair(items: Iterable[Item], count: int, group: Callable[[Item], str]) -> Iterator[Item]:

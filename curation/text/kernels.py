@@ -41,12 +41,17 @@ _ZERO = np.uint64(0)
 @helper
 def find_piece(data, a, b, keys, actions):
     """The action (length, cut, UNIT) of data[a:b] in the table of pieces, 0 if it is not there."""
-    size = b - a
-    if size > 8 or size == 0:
+    if b - a > 8 or a == b:
         return 0
     key = _ZERO
     for i in range(a, b):
         key = (key << np.uint64(8)) | np.uint64(data[i])
+    return find_key(key, b - a, keys, actions)
+
+
+@helper
+def find_key(key, size, keys, actions):
+    """The action of the piece whose bytes, up to 8, the key holds."""
     slot = np.int64((key * _GOLDEN) >> np.uint64(53))
     while keys[slot] != _ZERO:
         if keys[slot] == key and actions[slot] & 15 == size:
@@ -378,7 +383,11 @@ def split_words(data, offsets, kinds, keys, actions, counts, starts, ends):
             if byte < 0x80 and kinds[byte] & BLANK:
                 i += 1
                 continue
-            a, letters = i, i  # data[a:letters] are letters, data[letters:i] the rest of the piece
+            a, key = i, _ZERO
+            while i < stop and data[i] < 0x80 and kinds[data[i]] & LETTER:
+                key = (key << np.uint64(8)) | np.uint64(data[i])
+                i += 1
+            letters, size = i, i - a  # data[a:letters] are letters, data[letters:i] the rest of the piece
             while i < stop:
                 byte = data[i]
                 kind, after = kinds[byte], i + 1
@@ -393,7 +402,9 @@ def split_words(data, offsets, kinds, keys, actions, counts, starts, ends):
             if i == a:
                 _, i = decode(data, i)
             elif letters == i or (letters > a and i - letters == 1 and is_plain_end(data, a, letters, kinds, keys, actions)):
-                action = find_piece(data, a, letters, keys, actions)
+                action = 0
+                if letters - a <= 8 and letters - a == size:
+                    action = find_key(key, size, keys, actions)
                 cut = (action >> 4) & 15 if is_word_piece(action) else 0
                 if cut:
                     starts[words], ends[words] = a - base, a + cut - base
@@ -529,9 +540,12 @@ def hash_words(data, base, first, size, starts, ends, lengths, words):
     characters = 0
     for word in range(size):
         lengths[word] = characters
-        a, b = base + starts[first + word], base + ends[first + word]
-        characters += count_characters(data, a, b)
-        words[word] = hash_bytes(data, a, b)
+        value = _ZERO
+        for i in range(base + starts[first + word], base + ends[first + word]):
+            byte = data[i]
+            value = value * _BASE + np.uint64(byte) + _ONE
+            characters += byte & 0xC0 != 0x80
+        words[word] = mix(value)
     lengths[size] = characters
 
 
@@ -729,33 +743,30 @@ def count_symbols(data, offsets, classes, counts):
     after white space, and those that end in "..." or "…" before white space."""
     for document in range(len(offsets) - 1):
         a, b = offsets[document], offsets[document + 1]
-        i, dots, returned = a, 0, False
-        first, last, inside = 0, a, False  # of the line: the first visible code point, the end of the last
-        start = a
+        i, dots, hashes, ellipses, returned = a, 0, 0, 0, False
+        first, last, start = 0, a, a  # of the line: its first visible code point, the end of its last, its beginning
         while i < b:
-            code, after = decode(data, i)
-            if code == 46:
-                dots += 1
-                if dots == 3:
-                    counts[document, 1] += 1
-                    dots = 0
-            else:
-                dots = 0
-                counts[document, 0] += code == 35
-                counts[document, 1] += code == 0x2026
-            if classes[code] & LINE_END:
-                if not (code == 10 and returned):
-                    finish_line(data, start, first, last, counts, document)
-                start, first, inside = after, 0, False
-            else:
-                inside = True
-                if not classes[code] & SPACE:
-                    first = first or code
-                    last = after
-            returned = code == 13
+            code, after = np.int32(data[i]), i + 1
+            if code >= 0x80:
+                code, after = decode(data, i)
+                ellipses += code == 0x2026
+            kind = classes[code]
+            dots = (dots + 1) * (code == 46)
+            ellipses += dots == 3
+            dots = 0 if dots == 3 else dots
+            hashes += code == 35
+            visible = kind & SPACE == 0  # without a branch: words are short, and a wrong guess is dear
+            first = code if visible and first == 0 else first
+            last = after if visible else last
             i = after
-        if inside:
+            if kind & LINE_END:
+                if code != 10 or not returned:
+                    finish_line(data, start, first, last, counts, document)
+                start, first = after, 0
+            returned = code == 13
+        if start < b:
             finish_line(data, start, first, last, counts, document)
+        counts[document, 0], counts[document, 1] = hashes, ellipses
 
 
 @helper

@@ -30,7 +30,7 @@ from curation.text.words import Int64, Splitter, WordSpans, word_spans
 Texts = pa.LargeStringArray
 SEGMENTS, SYMBOLS = "segments", "symbols"
 
-_SEGMENTS = (
+SEGMENT_COUNTS = (
     "characters",
     *("paragraphs", "repeated_paragraphs", "repeated_paragraph_characters"),
     *("lines", "repeated_lines", "repeated_line_characters"),
@@ -38,7 +38,7 @@ _SEGMENTS = (
 _SYMBOLS = ("hashes", "ellipses", "lines", "bullet_lines", "ellipsis_lines")
 _LINES = ("characters", "feeds", "lines", "ended_lines", "short_lines", "repeated_characters")
 _SHAPES = ("words", "characters", "alphabetic", "stop_words")
-_GRAMS = ("top_2", "top_3", "top_4", *(f"repeated_{n}" for n in range(5, 11)))
+GRAM_COUNTS = ("top_2", "top_3", "top_4", *(f"repeated_{n}" for n in range(5, 11)))
 
 
 def lines(short: int) -> str:
@@ -98,9 +98,9 @@ def _measure(texts: Texts, need: str, spans: dict[str, WordSpans]) -> dict[str, 
 
 
 def _segments(texts: Texts) -> dict[str, Int64]:
-    counts = _counts(texts, _SEGMENTS)
+    counts = _counts(texts, SEGMENT_COUNTS)
     kernels.repeated_segments(*text_buffers(texts), tables().classes, counts)
-    return _named(_SEGMENTS, counts)
+    return _named(SEGMENT_COUNTS, counts)
 
 
 def _symbols(texts: Texts) -> dict[str, Int64]:
@@ -127,9 +127,9 @@ def _shapes(texts: Texts, spans: WordSpans, detail: str) -> dict[str, Int64]:
 
 
 def _grams(texts: Texts, spans: WordSpans, detail: str) -> dict[str, Int64]:
-    counts = _counts(texts, _GRAMS)
+    counts = _counts(texts, GRAM_COUNTS)
     kernels.repeated_grams(*text_buffers(texts), *spans, counts)
-    return _named(_GRAMS, counts)
+    return _named(GRAM_COUNTS, counts)
 
 
 _OF_WORDS: dict[str, Callable[[Texts, WordSpans, str], dict[str, Int64]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, groupby, pairwise
 
 import numpy as np
 from hypothesis import given
@@ -72,11 +72,8 @@ def test_equal_keys_stand_together_in_their_order(values: list[int]) -> None:
     order, ordered = key_order(keys)
     assert sorted(order.tolist()) == list(range(len(values)))
     assert (keys[order] == ordered).all()
-    seen = [values[row] for row in order]
-    assert len({key for key, _ in zip(seen, [None, *seen], strict=False)}) == sum(
-        key != before for key, before in zip(seen, [None, *seen], strict=False)
-    )
-    assert all(a < b for a, b in zip(order[:-1], order[1:], strict=True) if values[a] == values[b])
+    assert len(list(groupby(ordered.tolist()))) == len(set(values))
+    assert all(a < b for a, b in pairwise(order) if values[a] == values[b])
 
 
 def test_keys_of_one_cell_are_sorted_otherwise() -> None:

@@ -1,4 +1,4 @@
-"""Killed at any moment, the same command again completes, redoes only what was not recorded, and gives the same bytes."""
+"""Killed at any moment, the same command completes, redoes only what was not recorded, and gives the same bytes."""
 
 from __future__ import annotations
 

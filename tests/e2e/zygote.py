@@ -1,10 +1,10 @@
-"""A process with everything loaded, which forks a child for each run, so that a run can be killed at any moment cheaply.
+"""A process with everything loaded, which forks a child for each run, to be killed at any moment cheaply.
 
     python -m tests.e2e.zygote FOLDER      FOLDER holds `write_inputs`
 
-Reads lines `OUTPUT KILL` and answers each with a line of JSON: the child's exit `status` (negative: a signal), and, if it
-ended by itself, how many `moments` there were, the version's `digest`, and the names of the `steps` that were done. A moment
-is a call that changes what is on disk; with KILL = n the child is killed just before the n-th (0: not at all).
+Reads lines `OUTPUT KILL` and answers each with a line of JSON: the child's exit `status` (negative: a signal), and, if
+it ended by itself, how many `moments` there were, the version's `digest`, and the names of the `steps` that were done.
+A moment is a call that changes what is on disk; with KILL = n the child is killed just before the n-th (0: never).
 """
 
 from __future__ import annotations

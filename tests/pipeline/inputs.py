@@ -1,4 +1,4 @@
-"""A small input with everything in it: kept documents, every kind of drop, duplicates near and exact, broken records."""
+"""A small input with everything in it: kept documents, every kind of drop, near and exact copies, broken records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 from curation.recipe import Recipe, validate_recipe
 from tests.texts import GERMAN, edited, essay, write_jsonl
 
-SHORT = "Too short to keep, yet plain English all the same, as anybody who reads it can tell at once."
+SHORT = (
+    "This note is too short to keep, yet it is plain English all the same, as anybody who reads it can tell at once. "
+    "It has two sentences and about forty words, of which none is rare."
+)
 
 
 def write_inputs(folder: Path) -> None:

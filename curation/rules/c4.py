@@ -1,0 +1,163 @@
+"""C4's line filter: lines that are not sentences go, and documents of which too little is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from curation.document import SCRATCH, TEXT, with_column, with_text
+from curation.rules import kernels
+from curation.rules.ratio import with_values
+from curation.stage import Bound, RuleStage
+from curation.text import signals
+from curation.text.arrow import Bytes, text_buffers
+from curation.text.kernels import count_sentences
+from curation.text.punctuation import punctuation
+from curation.text.unicode import LINE_END, SPACE, tables
+from curation.text.words import Int64, Splitter, word_spans
+
+_COUNTS = {  # column of this stage: column of the kernel's counts
+    "lines": kernels.LINES,
+    "lines_too_long_word": kernels.LONG_WORD,
+    "lines_no_terminal_punct": kernels.NO_TERMINAL,
+    "lines_too_few_words": kernels.FEW_WORDS,
+    "lines_javascript": kernels.JAVASCRIPT,
+    "lines_policy": kernels.POLICY,
+    "lines_kept": kernels.KEPT,
+    "lorem_ipsum": kernels.LOREM_IPSUM,
+    "curly_bracket": kernels.CURLY_BRACKET,
+}
+
+
+class C4(RuleStage):
+    """Rewrite each document to its lines that pass, and drop those with placeholder text, code, or too few sentences.
+
+    The text becomes the kept lines, stripped, without citation marks, joined by line feeds. `lorem_ipsum` and `curly_bracket`
+    are 1 for the one of the two that a document holds first.
+    """
+
+    rewrites: ClassVar[bool] = True
+    reference: ClassVar[str] = (
+        "C4, JMLR 21 (2020) 140, section 2.2; arithmetic of datatrove 0.10.1 C4QualityFilter, as FineWeb ran it"
+    )
+
+    kind: Literal["c4"] = "c4"
+    flavour: Literal["fineweb"] = "fineweb"
+    """Whose arithmetic: `fineweb` is datatrove's, with the option that FineWeb changed (filter_no_terminal_punct)."""
+    words: Splitter = "fast"
+    """How words are split, of which sentences are made: `fast` (any script), or `spacy` for parity with datatrove."""
+    remove_citations: bool = True
+    """Whether [12], [edit] and [citation needed] are taken out of the text."""
+    filter_no_terminal_punct: bool = False
+    """Whether lines that do not end in one of . ? ! " ' go, and those that end in an ellipsis."""
+    min_num_sentences: int | None = 5
+    """Fewest sentences in the lines that are kept."""
+    min_words_per_line: Annotated[int, Field(ge=0)] | None = 3
+    """Lines with fewer words between white space go."""
+    max_word_length: Annotated[int, Field(ge=0)] | None = 1000
+    """Lines with a longer word, in characters, go."""
+    filter_lorem_ipsum: bool = True
+    """Whether documents with "lorem ipsum" are dropped."""
+    filter_javascript: bool = True
+    """Whether lines that mention "javascript" go."""
+    filter_curly_bracket: bool = True
+    """Whether documents with an opening curly bracket are dropped."""
+    filter_policy: bool = True
+    """Whether lines about cookies, terms of use and privacy policies go."""
+
+    def columns(self) -> pa.Schema:
+        return pa.schema([pa.field(self.column(value), pa.int64()) for value in (*_COUNTS, "sentences")])
+
+    def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        text, counts = self._clean(batch[TEXT])
+        spans = word_spans(text, self.words)
+        sentences = counts[:, kernels.KEPT].copy()
+        count_sentences(*text_buffers(text), *spans, punctuation(), sentences)
+        values = {value: counts[:, column] for value, column in _COUNTS.items()}
+        batch = with_values(with_text(batch, _stripped(text)), self.columns(), {**values, "sentences": sentences})
+        # The words of the new text are known here: the next rule need not split it again.
+        return with_column(batch, f"{SCRATCH}{signals.words(self.words)}.count", pa.array(np.diff(spans.offsets)))
+
+    def _clean(self, text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, Int64]:
+        """The kept lines of each text, joined by line feeds, and the counts of lines, (documents, kernels.COLUMNS)."""
+        data, offsets = text_buffers(text)
+        counts = np.zeros((len(text), kernels.COLUMNS), np.int64)
+        kept, kept_offsets = np.empty(int(offsets[-1] - offsets[0]), np.uint8), np.empty(len(text) + 1, np.int64)
+        kernels.clean_lines(
+            *(data, offsets, tables().classes, punctuation(), *_vocabulary()),
+            -1 if self.max_word_length is None else self.max_word_length,
+            -1 if self.min_words_per_line is None else self.min_words_per_line,
+            self._switches(),
+            *(kept, kept_offsets, counts),
+        )
+        return _texts(kept, kept_offsets), counts
+
+    def _switches(self) -> Bytes:
+        return np.array(
+            [
+                self.filter_no_terminal_punct,
+                self.remove_citations,
+                self.filter_lorem_ipsum,
+                self.filter_javascript,
+                self.filter_policy,
+                self.filter_curly_bracket,
+            ],
+            np.uint8,
+        )
+
+    def bounds(self) -> Sequence[Bound]:
+        return [
+            Bound("lorem_ipsum", "lorem_ipsum", ">", 0),
+            Bound("curly_bracket", "curly_bracket", ">", 0),
+            Bound("too_few_sentences", "sentences", "<", self.min_num_sentences),
+        ]
+
+
+# (meaning, the phrase, its rarest letter)
+_PHRASES = (
+    (kernels.LOREM, "lorem ipsum", "m"),
+    (kernels.SCRIPT, "javascript", "v"),
+    (kernels.POLICIES, "terms of use", "m"),
+    (kernels.POLICIES, "privacy policy", "v"),
+    (kernels.POLICIES, "cookie policy", "k"),
+    (kernels.POLICIES, "uses cookies", "k"),
+    (kernels.POLICIES, "use of cookies", "k"),
+    (kernels.POLICIES, "use cookies", "k"),
+)
+_CITATIONS = ("edit]", "citation needed]")
+
+
+@cache
+def _vocabulary() -> tuple[Bytes, Bytes, Bytes]:
+    """The tables of bytes, of phrases and of citations, as `kernels.clean_lines` wants them."""
+    kinds = np.zeros(256, np.uint8)
+    kinds[:128] = tables().classes[:128] & (SPACE | LINE_END)
+    kinds[ord("[")] |= kernels.BRACKET
+    kinds[ord("{")] |= kernels.CURLY
+    kinds[0xAA] |= kernels.ANCHOR  # the last byte of the Kelvin sign, whose lower case is k
+    phrases = np.zeros((len(_PHRASES), 20), np.uint8)
+    for row, (meaning, phrase, letter) in enumerate(_PHRASES):
+        kinds[[ord(letter), ord(letter.upper())]] |= kernels.ANCHOR
+        phrases[row, :4] = meaning, len(phrase), phrase.index(letter), ord(letter)
+        phrases[row, 4 : 4 + len(phrase)] = list(phrase.encode())
+    citations = np.zeros((len(_CITATIONS), 20), np.uint8)
+    for row, citation in enumerate(_CITATIONS):
+        citations[row, : 1 + len(citation)] = [len(citation), *citation.encode()]
+    return kinds, phrases, citations
+
+
+def _stripped(text: pa.LargeStringArray) -> pa.LargeStringArray:
+    """The texts without white space at their ends. The buffers of `text`, which are ours, are used again."""
+    data, offsets = (np.array(buffer) for buffer in text_buffers(text))
+    kernels.strip_texts(data, offsets, tables().classes)
+    return _texts(data, offsets)
+
+
+def _texts(data: Bytes, offsets: Int64) -> pa.LargeStringArray:
+    size = int(offsets[-1])
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data[:size].copy()))

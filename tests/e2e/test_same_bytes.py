@@ -1,0 +1,84 @@
+"""The same recipe and input give the same bytes: on any engine, with any number of workers, on any store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from curation.corpus import Corpus
+from curation.pipeline import curate
+from curation.runner.local import LocalRunner
+from curation.runner.ray import RayRunner
+from tests.pipeline.inputs import recipe, write_inputs
+from tests.storage.servers import S3Server, moto_server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> str:
+    """The digest of the version that the local engine makes."""
+    wanted = recipe(folder, folder / "expected")
+    curate(wanted, LocalRunner())
+    return Corpus(wanted.output).manifest().digest
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_ray_gives_the_same_bytes(folder: Path, expected: str, tmp_path: Path, ray_cluster: str, workers: int) -> None:
+    wanted = recipe(folder, tmp_path / "corpus")
+    with RayRunner(workers) as runner:
+        curate(wanted, runner)
+    assert Corpus(wanted.output).manifest().digest == expected
+
+
+@pytest.mark.parametrize("seed", ["0", "12345"])
+def test_no_hash_seed_and_no_order_of_files_matters(folder: Path, expected: str, tmp_path: Path, seed: str) -> None:
+    wanted = recipe(folder, tmp_path / "corpus")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(wanted.model_dump(mode="json")))
+    shuffled = (
+        "import os, random; names = os.listdir; "
+        f"os.listdir = lambda *a: random.Random({seed}).sample(names(*a), len(names(*a))); "
+        "from curation.cli import main; main()"
+    )
+    command = [sys.executable, "-c", shuffled, "run", str(path), "--engine", "local"]
+    environment = os.environ | {"PYTHONHASHSEED": seed}
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    assert Corpus(wanted.output).manifest().digest == expected
+
+
+@pytest.fixture
+def bucket(moto: S3Server) -> Iterator[str]:
+    with moto.used():
+        yield moto.make_bucket(f"b-{uuid.uuid4()}")
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    with moto_server() as server:
+        yield server
+
+
+def test_s3_gives_the_same_bytes_and_answers_the_same_questions(folder: Path, expected: str, bucket: str) -> None:
+    wanted = recipe(folder, f"{bucket}/corpora/small")
+    first = curate(wanted, LocalRunner())
+    corpus = Corpus(wanted.output)
+    assert corpus.manifest().digest == expected
+    assert corpus.storage.list("_runs/") == []
+    assert corpus.explain("near")[0]["survivor"] == "w2"
+    assert corpus.documents().count_rows() == first.report.documents("kept")
+    for part in corpus.manifest().shards:
+        assert corpus.read(part)
+    assert not curate(wanted, LocalRunner()).published
