@@ -25,7 +25,7 @@ class Zygote:
         command = [sys.executable, "-m", "tests.e2e.zygote", str(folder)]
         root = Path(__file__).parents[2]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
-        assert self._answer() == "ready"
+        self.greeting = self._answer()
 
     def run(self, output: Path, kill: int = 0) -> dict[str, Any]:
         assert self.process.stdin
@@ -44,8 +44,10 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     folder = tmp_path_factory.mktemp("inputs")
     write_inputs(folder)
     zygote = Zygote(folder)
-    yield zygote
-    zygote.process.communicate()
+    with zygote.process:
+        assert zygote.greeting == "ready"
+        yield zygote
+        zygote.process.communicate()
 
 
 def recorded(output: Path) -> set[str]:

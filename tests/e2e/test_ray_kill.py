@@ -78,9 +78,9 @@ def kill(run: subprocess.Popen[bytes], victim: str) -> None:
     elif victim == "driver":
         run.kill()
     else:
-        workers = [pid for pid in session(run.pid) if b"ray::" in command_line(pid)]
-        for pid in workers[:1]:
-            os.kill(pid, signal.SIGKILL)
+        workers = [pid for pid in session(run.pid) if command_line(pid).startswith(b"ray::")]
+        at_work = [pid for pid in workers if b"_attempt" in command_line(pid)]
+        os.kill((at_work or workers)[0], signal.SIGKILL)
 
 
 def kill_all(leader: int) -> None:

@@ -26,7 +26,7 @@ from curation.pipeline import curate
 from curation.pipeline.filter import Run, filter_shard
 from curation.pipeline.inputs import list_shards
 from curation.runner.local import LocalRunner
-from curation.storage import LocalStorage
+from curation.storage.local import LocalStorage
 from curation.work import Work
 from tests.pipeline.inputs import recipe
 

@@ -1,11 +1,14 @@
-"""Servers to test against, in this process: an S3 by moto, and a proxy that spoils what passes through it."""
+"""Servers to test against: an S3 by moto, or any other that is told how to be reached."""
 
 from __future__ import annotations
 
-import logging
 import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import boto3
@@ -54,17 +57,28 @@ class S3Server:
 
 @contextmanager
 def moto_server() -> Iterator[S3Server]:
-    """A moto server on a free port of the loopback, with empty buckets."""
-    from moto.server import ThreadedMotoServer
+    """A moto server on a free port of the loopback, with empty buckets; in a process of its own, because `deltalake`
+    holds the interpreter's lock while it waits for some of its answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(port, process)
+            yield S3Server(f"http://127.0.0.1:{port}", "moto-key", "moto-secret")
+        finally:
+            process.kill()
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request otherwise
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield S3Server(f"http://{host}:{port}", "moto-key", "moto-secret")
-    finally:
-        server.stop()
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the server takes connections."""
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"no moto server on port {port}; its process ended with {process.poll()}")
 
 
 def _set_environment(values: dict[str, str | None]) -> None:
