@@ -2,9 +2,10 @@
 
     benchmarks/.peers/datatrove/bin/python benchmarks/datatrove_verdicts.py SHARD...
 
-A line holds id, source, lang, bytes and, for each rule applied to the document's raw text on its own, the reason (null when it
-is kept); for `c4` also the digest of the text that it leaves. The last line is {"seconds": {rule: s}, "bytes": n}: the rules
-run in this order, so the first to split a text into words pays for it (datatrove caches the words of the last five texts).
+A line holds id, source, lang, bytes and, for each rule applied to the document's raw text on its own, the reason (null
+when it is kept); for `c4` also the digest of the text that it leaves. The last line is {"seconds": {rule: s}, "bytes":
+n}: the rules run in this order, so the first to split a text into words pays for it (datatrove caches the words of the
+last five texts).
 """
 
 from __future__ import annotations

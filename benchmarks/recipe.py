@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/recipe.py ../shared/data/shards
 
-The folder holds SOURCE/*.jsonl.{gz,zst}. Builds the peer's environment if it is not there (benchmarks/peers.py). Both are
-pinned to the first processor, both have their kernels and tokenizers loaded before the clock starts, both read the
+The folder holds SOURCE/*.jsonl.{gz,zst}. Builds the peer's environment if it is not there (benchmarks/peers.py). Both
+are pinned to the first processor, both have their kernels and tokenizers loaded before the clock starts, both read the
 compressed shards and write compressed output. Prints documents a second, megabytes a second and the ratio.
 """
 
@@ -17,19 +17,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from peers import datatrove_python
+from sources import SOURCES, recipe
 
-from curation.language import default_model_path
+from curation.language.fasttext import built_in_path
 from curation.pipeline import Progress, curate
-from curation.recipe import Recipe, load_recipe
 from curation.runner import open_runner
 
 HERE = Path(__file__).parent
-SOURCES = (
-    "wikipedia", "company-docs", "books", "debian-docs", "mail-spamassassin", "debian-man", "contracts-edgar",
-    "licences-debian", "udhr",
-)  # fmt: skip
 
 
 def main() -> None:
@@ -61,20 +58,15 @@ def show(name: str, seconds: float, documents: int, megabytes: float, kept: int)
     print(f"{name:10} {seconds:7.2f} s {speed}  {kept:,} of {documents:,} kept")
 
 
-def child(shards: Path) -> dict[str, object] | dict[str, float]:
+def child(shards: Path) -> dict[str, Any]:
     """One run in a process of its own."""
     command = [sys.executable, __file__, str(shards), "--child"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    run: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return run
 
 
-def recipe(shards: Path, output: str) -> Recipe:
-    """The recipe in the repository over these shards."""
-    settings = [f"sources=[{', '.join(f'{{name: {s}, uri: {shards}/{s}/*}}' for s in SOURCES)}]", f"output={output}"]
-    return load_recipe(HERE.parent / "recipes/fineweb.yaml", settings)
-
-
-def ours(shards: Path) -> dict[str, object]:
-    """Seconds, documents, bytes and kept documents of one run; the second in its process, so that kernels are loaded."""
+def ours(shards: Path) -> dict[str, Any]:
+    """Seconds, documents, bytes and kept documents of a run; the second in its process, so kernels are loaded."""
     steps: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as work, open_runner("local") as runner:
         warm = recipe(shards, f"{work}/warm").model_copy(
@@ -101,7 +93,7 @@ def ours(shards: Path) -> dict[str, object]:
     return {"seconds": seconds, "steps": steps} | counts
 
 
-def peer(shards: Path) -> dict[str, object]:
+def peer(shards: Path) -> dict[str, Any]:
     """The same by datatrove."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work, "input")
@@ -109,9 +101,10 @@ def peer(shards: Path) -> dict[str, object]:
         for source in SOURCES:
             for file in sorted((shards / source).iterdir()):
                 (folder / file.name).symlink_to(file.resolve())
-        command = [datatrove_python(), HERE / "datatrove_recipe.py", folder, f"{work}/out", default_model_path()]
+        command = [datatrove_python(), HERE / "datatrove_recipe.py", folder, f"{work}/out", built_in_path()]
         run = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return found
 
 
 main()

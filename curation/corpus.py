@@ -24,7 +24,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from pydantic import BaseModel
 
-from curation import decision, document
+from curation import document
 from curation.errors import ConflictError, CorruptError, MissingError
 from curation.manifest import Manifest, Part
 from curation.report import Report
@@ -137,8 +137,8 @@ class Corpus:
     def publish(self, manifest: Manifest, report: Report, decisions: pa.Schema) -> int:
         """Make the manifest's files the newest version, in one atomic step; again is the same as once.
 
-        The files are there already; `decisions` is the schema of those that hold the decisions. Raises ConflictError, with nothing published, if the corpus has moved on from the
-        manifest's parent.
+        The files are there already; `decisions` is the schema of those that hold the decisions. Raises ConflictError,
+        with nothing published, if the corpus has moved on from the manifest's parent.
         """
         table = self._create("", SCHEMA, [document.SOURCE])
         if (already := table.transaction_version(manifest.run)) is not None:

@@ -26,7 +26,7 @@ FAMILIES = (language, rules)
 if TYPE_CHECKING:
     AnyStage = Stage
 else:
-    AnyStage = Annotated[Union[tuple(stage_kinds().values())], Field(discriminator="kind")]
+    AnyStage = Annotated[Union[tuple(stage_kinds().values())], Field(discriminator="kind")]  # noqa: UP007, made at run time
 
 
 class Recipe(BaseModel):
@@ -47,7 +47,7 @@ class Recipe(BaseModel):
     limits: Limits = Limits()
     """Bounds that keep a worker's memory flat."""
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """The largest share of a source's records that may be unreadable; above it the run stops and nothing is published."""
+    """The largest share of a source's records that may be unreadable; above it the run stops, and publishes nothing."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Recipe:

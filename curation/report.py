@@ -36,7 +36,7 @@ class Cell(BaseModel):
 
 
 class Example(BaseModel):
-    """One dropped or failed document. Which ones are shown is a uniform choice by a hash of the address and the seed."""
+    """One dropped or failed document; which ones are shown is a uniform choice by a hash of address and seed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

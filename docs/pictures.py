@@ -34,7 +34,8 @@ def draw(report: Report, name: str) -> str:
         f"{size(report.bytes('kept'))} of {size(report.bytes())}. Every document is accounted for."
     )
     rows = "\n".join(_row(step, MARGIN + 92 + index * ROW, read) for index, step in enumerate(steps))
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(head)}"
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"
+ aria-label="{escape(head)}"
  font-family="ui-sans-serif, system-ui, Segoe UI, Helvetica, Arial, sans-serif">
 <rect width="{WIDTH}" height="{height}" rx="12" fill="#ffffff" stroke="#d7dbe0"/>
 <text x="{MARGIN}" y="{MARGIN + 18}" font-size="20" font-weight="600" fill="#1c2430">{escape(name)}: the funnel</text>
@@ -52,7 +53,8 @@ def _row(step: Step, top: int, everything: int) -> str:
     more = f", {len(step.reasons) - 2} more" if len(step.reasons) > 2 else ""
     dropped = f"−{step.documents_dropped:,}" if step.documents_dropped else ""
     note_x = x + BAR + 16
-    return f"""<text x="{x - 12}" y="{top + 20}" font-size="14" text-anchor="end" fill="#1c2430">{escape(step.stage)}</text>
+    label = escape(step.stage)
+    return f"""<text x="{x - 12}" y="{top + 20}" font-size="14" text-anchor="end" fill="#1c2430">{label}</text>
 <rect x="{x}" y="{top}" width="{out:.1f}" height="28" rx="3" fill="{KEPT}"/>
 <rect x="{x + out:.1f}" y="{top}" width="{lost:.1f}" height="28" rx="3" fill="{colour}"/>
 <text x="{x + 10}" y="{top + 19}" font-size="13" fill="#ffffff">{step.documents_out:,}</text>

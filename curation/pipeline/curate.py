@@ -26,7 +26,7 @@ from curation.work import Work
 
 
 class Outcome(BaseModel):
-    """How a run ended. `published` is false where the version was there before: nothing was new, or it had been done."""
+    """How a run ended. `published` is false where the version was there before: nothing was new, or it was done."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from curation.document import SCRATCH, TEXT, with_column, with_text
@@ -16,8 +17,8 @@ from curation.rules.ratio import with_values
 from curation.stage import Bound, RuleStage
 from curation.text import signals
 from curation.text.arrow import Bytes, text_buffers
-from curation.text.kernels import count_sentences
 from curation.text.punctuation import punctuation
+from curation.text.signals.kernels import count_sentences
 from curation.text.unicode import LINE_END, SPACE, tables
 from curation.text.words import Int64, Splitter, word_spans
 
@@ -37,8 +38,8 @@ _COUNTS = {  # column of this stage: column of the kernel's counts
 class C4(RuleStage):
     """Rewrite each document to its lines that pass, and drop those with placeholder text, code, or too few sentences.
 
-    The text becomes the kept lines, stripped, without citation marks, joined by line feeds. `lorem_ipsum` and `curly_bracket`
-    are 1 for the one of the two that a document holds first.
+    The text becomes the kept lines, stripped, without citation marks, joined by line feeds; that of a document which is
+    dropped stays as it was. `lorem_ipsum` and `curly_bracket` are 1 for the one of the two that a document holds first.
     """
 
     rewrites: ClassVar[bool] = True
@@ -74,14 +75,21 @@ class C4(RuleStage):
         return pa.schema([pa.field(self.column(value), pa.int64()) for value in (*_COUNTS, "sentences")])
 
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        text, counts = self._clean(batch[TEXT])
-        spans = word_spans(text, self.words)
+        original = batch[TEXT]
+        cleaned, counts = self._clean(original)
+        spans = word_spans(cleaned, self.words)
         sentences = counts[:, kernels.KEPT].copy()
-        count_sentences(*text_buffers(text), *spans, punctuation(), sentences)
+        count_sentences(*text_buffers(cleaned), *spans, punctuation(), sentences)
         values = {value: counts[:, column] for value, column in _COUNTS.items()}
-        batch = with_values(with_text(batch, _stripped(text)), self.columns(), {**values, "sentences": sentences})
+        batch = with_values(batch, self.columns(), {**values, "sentences": sentences})
+        dropped = self.drop_reasons(batch).is_valid()
         # The words of the new text are known here: the next rule need not split it again.
-        return with_column(batch, f"{SCRATCH}{signals.words(self.words)}.count", pa.array(np.diff(spans.offsets)))
+        words = np.diff(spans.offsets)
+        words[dropped.to_numpy(zero_copy_only=False)] = np.diff(
+            word_spans(original.filter(dropped), self.words).offsets
+        )
+        batch = with_text(batch, pc.if_else(dropped, original, _stripped(cleaned)))
+        return with_column(batch, f"{SCRATCH}{signals.words(self.words)}.count", pa.array(words))
 
     def _clean(self, text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, Int64]:
         """The kept lines of each text, joined by line feeds, and the counts of lines, (documents, kernels.COLUMNS)."""
@@ -152,8 +160,9 @@ def _vocabulary() -> tuple[Bytes, Bytes, Bytes]:
 
 
 def _stripped(text: pa.LargeStringArray) -> pa.LargeStringArray:
-    """The texts without white space at their ends. The buffers of `text`, which are ours, are used again."""
-    data, offsets = (np.array(buffer) for buffer in text_buffers(text))
+    """The texts without white space at their ends."""
+    data, offsets = text_buffers(text)
+    data, offsets = data.copy(), offsets.copy()
     kernels.strip_texts(data, offsets, tables().classes)
     return _texts(data, offsets)
 

@@ -32,9 +32,9 @@ class GopherQuality(RuleStage):
     """Whose arithmetic: `fineweb` is datatrove's."""
     words: Splitter = "fast"
     """How words are split: `fast` (any script), or `spacy` for parity with datatrove."""
-    min_doc_words: int | None = 50
+    min_words: int | None = 50
     """Fewest words."""
-    max_doc_words: int | None = 100_000
+    max_words: int | None = 100_000
     """Most words."""
     min_avg_word_length: float | None = 3
     """Least mean length of a word, in characters; 0 for a document without words."""
@@ -63,7 +63,7 @@ class GopherQuality(RuleStage):
         return signals.shapes(self.words, self.stop_words)
 
     def columns(self) -> pa.Schema:
-        whole = ("doc_words", "stop_words")
+        whole = ("words", "stop_words")
         ratios = ("avg_word_length", "hash_ratio", "ellipsis_ratio", "bullet_lines_ratio", "ellipsis_lines_ratio")
         return pa.schema(
             [
@@ -74,28 +74,28 @@ class GopherQuality(RuleStage):
 
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         batch = with_signals(batch, self.signals())
-        words = signal(batch, signals.words(self.words), "count")
+        every = signal(batch, signals.words(self.words), "count")
         lines = signal(batch, signals.SYMBOLS, "lines")
-        doc_words = signal(batch, self._shapes, "words")
+        words = signal(batch, self._shapes, "words")
         return with_values(
             batch,
             self.columns(),
             {
-                "doc_words": doc_words,
+                "words": words,
                 "stop_words": signal(batch, self._shapes, "stop_words"),
-                "avg_word_length": share(signal(batch, self._shapes, "characters"), doc_words),
-                "hash_ratio": share(signal(batch, signals.SYMBOLS, "hashes"), words),
-                "ellipsis_ratio": share(signal(batch, signals.SYMBOLS, "ellipses"), words),
+                "avg_word_length": share(signal(batch, self._shapes, "characters"), words),
+                "hash_ratio": share(signal(batch, signals.SYMBOLS, "hashes"), every),
+                "ellipsis_ratio": share(signal(batch, signals.SYMBOLS, "ellipses"), every),
                 "bullet_lines_ratio": share(signal(batch, signals.SYMBOLS, "bullet_lines"), lines),
                 "ellipsis_lines_ratio": share(signal(batch, signals.SYMBOLS, "ellipsis_lines"), lines),
-                "alpha_words_ratio": share(signal(batch, self._shapes, "alphabetic"), words),
+                "alpha_words_ratio": share(signal(batch, self._shapes, "alphabetic"), every),
             },
         )
 
     def bounds(self) -> Sequence[Bound]:
         return [
-            Bound("short_doc", "doc_words", "<", self.min_doc_words),
-            Bound("long_doc", "doc_words", ">", self.max_doc_words),
+            Bound("short_doc", "words", "<", self.min_words),
+            Bound("long_doc", "words", ">", self.max_words),
             Bound("below_avg_threshold", "avg_word_length", "<", self.min_avg_word_length),
             Bound("above_avg_threshold", "avg_word_length", ">", self.max_avg_word_length),
             Bound("too_many_hashes", "hash_ratio", ">", self.max_symbol_word_ratio),

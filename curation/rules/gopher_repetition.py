@@ -21,7 +21,7 @@ _VALUES = (
 
 
 class GopherRepetition(RuleStage):
-    """Drop documents that repeat themselves. Every threshold is a share from 0 to 1 that may not be exceeded; null is off."""
+    """Drop documents that repeat themselves. A threshold is a share that may not be exceeded; null is off."""
 
     reference: ClassVar[str] = (
         "Gopher, arXiv 2112.11446, table A1; arithmetic of datatrove 0.10.1 GopherRepetitionFilter, as FineWeb ran it"

@@ -22,9 +22,11 @@ def clean_lines(
 ):
     """Fill out (bytes of data,) and out_offsets (documents + 1,) with the kept lines joined by line feeds, and counts.
 
-    `kinds` (256,): what each byte may mean: of ASCII, SPACE and LINE_END, and what a line may hold. `phrases` (k, 20) uint8 rows: meaning, length, where the rare letter stands that is looked for, that letter, the phrase
-    in lower case. `citations` (k, 20) uint8 rows: length, what follows the bracket. `switches` (6,): drop lines without a terminal mark, remove citations, look for lorem ipsum, for
-    javascript, for policies, for curly brackets. max_word and min_words are -1 when they are off.
+    `kinds` (256,): what each byte may mean: of ASCII, SPACE and LINE_END, and what a line may hold. `phrases` (k, 20)
+    uint8 rows: meaning, length, where the rare letter stands that is looked for, that letter, the phrase in lower case.
+    `citations` (k, 20) uint8 rows: length, what follows the bracket. max_word and min_words are -1 when they are off.
+    `switches` (6,): drop lines without a terminal mark, remove citations, look for lorem ipsum, for javascript, for
+    policies, for curly brackets.
     """
     o = 0
     for document in range(len(offsets) - 1):
@@ -33,7 +35,7 @@ def clean_lines(
         while i < stop:
             # One line, as str.splitlines has it: its visible part is data[a:b].
             start_of_line, b, words, longest_word = i, i, 0, 0
-            code, held = 0, np.uint8(0)
+            code, held = np.int32(0), np.uint8(0)
             word = 0  # code points of the word that is being read
             while i < stop:
                 code, after = np.int32(data[i]), i + 1
@@ -127,7 +129,7 @@ def find_phrases(data, a, b, kinds, phrases):
 
 @helper
 def lowered(data, i, a):
-    """The lower case of the ASCII letter whose last byte is data[i], and its width in bytes; (0, 0) for anything else."""
+    """The lower case of the ASCII character whose last byte is data[i], and its width in bytes; else (0, 0)."""
     byte = data[i]
     if byte < 0x80:
         return byte | 32 if 65 <= byte <= 90 else byte, 1
@@ -190,7 +192,7 @@ def is_terminated(data, a, b):
     last = data[b - 1]
     if last == 46:
         return not (b - a >= 3 and data[b - 2] == 46 and data[b - 3] == 46)
-    return last == 63 or last == 33 or last == 34 or last == 39
+    return last in (63, 33, 34, 39)
 
 
 @kernel

@@ -54,7 +54,7 @@ class Moments:
                 self.steps.append(key)
             return entry
 
-        LocalStorage.write = noted  # type: ignore[method-assign]
+        setattr(LocalStorage, "write", noted)  # noqa: B010, mypy forbids to assign a method
 
     def _before(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:
@@ -100,12 +100,11 @@ def _run(folder: Path, output: str, kill: int) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        answer = _curate(folder, output, kill)
-        os.write(writing, json.dumps(answer).encode())
+        os.write(writing, json.dumps(_curate(folder, output, kill)).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        answer = json.loads(pipe.read() or "{}")
+        answer: dict[str, Any] = json.loads(pipe.read() or "{}")
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return {"status": status} | answer
 

@@ -71,7 +71,7 @@ def gopher_quality(text: str, words: list[str], stop_words: tuple[str, ...]) -> 
     whole = [word for word in words if not all(_has(c, SYMBOL) for c in word)]
     lines = text.splitlines()
     return {
-        "doc_words": len(whole),
+        "words": len(whole),
         "stop_words": len(set(stop_words) & set(words)),
         "avg_word_length": _share(sum(map(len, whole)), len(whole)),
         "hash_ratio": _share(text.count("#"), len(words)),

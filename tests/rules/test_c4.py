@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import spacy
 from hypothesis import given, settings
@@ -62,17 +64,18 @@ def test_lines_that_go(line: str, cause: str) -> None:
     ],
 )
 def test_lines_that_stay(line: str, kept: str) -> None:
-    assert annotated(C4(), [line])[TEXT].to_pylist() == [kept]
+    assert annotated(C4(min_num_sentences=None), [line])[TEXT].to_pylist() == [kept]
 
 
 def test_citations_may_stay() -> None:
     line = "Water boils at 100 degrees[12]."
-    assert annotated(C4(remove_citations=False), [line])[TEXT].to_pylist() == [line]
+    stage = C4(remove_citations=False, min_num_sentences=None)
+    assert annotated(stage, [line])[TEXT].to_pylist() == [line]
 
 
 def test_terminal_marks_may_be_asked_for() -> None:
     text = "A heading of words\nThis is a sentence.\nAnd this trails off...\nShe said 'no'"
-    stage = C4(filter_no_terminal_punct=True)
+    stage = C4(filter_no_terminal_punct=True, min_num_sentences=None)
     assert annotated(stage, [text])[TEXT].to_pylist() == ["This is a sentence.\nShe said 'no'"]
     assert values(stage, text)["lines_no_terminal_punct"] == 2
 
@@ -98,11 +101,12 @@ def test_every_rule_can_be_switched_off(off: dict[str, object], line: str) -> No
 
 @given(TEXTS)
 def test_lines_and_text_are_those_of_the_definition(text: str) -> None:
-    for needs_terminal in (False, True):
-        stage = C4(filter_no_terminal_punct=needs_terminal)
+    for needs_terminal, min_num_sentences in product((False, True), (None, 5)):
+        stage = C4(filter_no_terminal_punct=needs_terminal, min_num_sentences=min_num_sentences)
         counts, kept = reference.c4(text, needs_terminal=needs_terminal)
         batch = annotated(stage, [text])
-        assert batch[TEXT].to_pylist() == ["\n".join(kept).strip()]
+        dropped = stage.drop_reasons(batch)[0].is_valid
+        assert batch[TEXT].to_pylist() == [text if dropped else "\n".join(kept).strip()]
         assert {name: batch[f"c4.{name}"][0].as_py() for name in counts} == counts
 
 

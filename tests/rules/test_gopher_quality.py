@@ -37,11 +37,11 @@ def test_reason(text: str, why: str | None) -> None:
 
 
 def test_a_long_document() -> None:
-    assert reason(GopherQuality(max_doc_words=70), _PROSE * 4) == "gopher_quality.long_doc"
+    assert reason(GopherQuality(max_words=70), _PROSE * 4) == "gopher_quality.long_doc"
 
 
 def test_null_switches_a_rule_off() -> None:
-    assert reason(GopherQuality(min_doc_words=None), "The cat sat with the dog and me.") is None
+    assert reason(GopherQuality(min_words=None), "The cat sat with the dog and me.") is None
 
 
 def test_other_stop_words() -> None:

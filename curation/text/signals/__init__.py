@@ -10,24 +10,24 @@ A stage says what it needs by these names; each is a group of columns `~<name>.<
 - `fast:shapes:the be to`: words, characters, alphabetic, stop_words (how many of those named occur)
 - `fast:grams`: top_2, top_3, top_4, repeated_5, ..., repeated_10
 
-Characters are code points. What each counts is said in `curation.text.kernels`.
+Characters are code points. What each counts is said in `kernels`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 
 from curation.document import SCRATCH, TEXT, with_column
-from curation.text import kernels
 from curation.text.arrow import text_buffers
 from curation.text.punctuation import punctuation
+from curation.text.signals import kernels
 from curation.text.unicode import tables
 from curation.text.words import Int64, Splitter, WordSpans, word_spans
 
-Texts = pa.LargeStringArray
 SEGMENTS, SYMBOLS = "segments", "symbols"
 
 SEGMENT_COUNTS = (
@@ -80,7 +80,7 @@ def with_signals(batch: pa.RecordBatch, needs: frozenset[str]) -> pa.RecordBatch
     return batch
 
 
-def _measure(texts: Texts, need: str, spans: dict[str, WordSpans]) -> dict[str, Int64]:
+def _measure(texts: pa.LargeStringArray, need: str, spans: dict[str, WordSpans]) -> dict[str, Int64]:
     head, _, rest = need.partition(":")
     if need == SEGMENTS:
         return _segments(texts)
@@ -88,58 +88,58 @@ def _measure(texts: Texts, need: str, spans: dict[str, WordSpans]) -> dict[str, 
         return _symbols(texts)
     if head == "lines" and rest.isdecimal():
         return _lines(texts, int(rest))
-    if head == "fast" or head == "spacy":
-        family, _, detail = rest.partition(":")
-        if family in _OF_WORDS:
-            if head not in spans:
-                spans[head] = word_spans(texts, head)
-            return _OF_WORDS[family](texts, spans[head], detail)
+    family, _, detail = rest.partition(":")
+    for splitter in get_args(Splitter):
+        if head == splitter and family in _OF_WORDS:
+            if splitter not in spans:
+                spans[splitter] = word_spans(texts, splitter)
+            return _OF_WORDS[family](texts, spans[splitter], detail)
     raise ValueError(f"no signal is named {need!r}")
 
 
-def _segments(texts: Texts) -> dict[str, Int64]:
+def _segments(texts: pa.LargeStringArray) -> dict[str, Int64]:
     counts = _counts(texts, SEGMENT_COUNTS)
     kernels.repeated_segments(*text_buffers(texts), tables().classes, counts)
     return _named(SEGMENT_COUNTS, counts)
 
 
-def _symbols(texts: Texts) -> dict[str, Int64]:
+def _symbols(texts: pa.LargeStringArray) -> dict[str, Int64]:
     counts = _counts(texts, _SYMBOLS)
     kernels.count_symbols(*text_buffers(texts), tables().classes, counts)
     return _named(_SYMBOLS, counts)
 
 
-def _lines(texts: Texts, short: int) -> dict[str, Int64]:
+def _lines(texts: pa.LargeStringArray, short: int) -> dict[str, Int64]:
     counts = _counts(texts, _LINES)
     kernels.count_lines(*text_buffers(texts), tables().classes, punctuation(), short, counts)
     return _named(_LINES, counts)
 
 
-def _words(texts: Texts, spans: WordSpans, detail: str) -> dict[str, Int64]:
+def _words(_texts: pa.LargeStringArray, spans: WordSpans, _detail: str) -> dict[str, Int64]:
     return {"count": np.diff(spans.offsets)}
 
 
-def _shapes(texts: Texts, spans: WordSpans, detail: str) -> dict[str, Int64]:
+def _shapes(texts: pa.LargeStringArray, spans: WordSpans, detail: str) -> dict[str, Int64]:
     counts = _counts(texts, _SHAPES)
     wanted = text_buffers(pa.array(detail.split(" "), pa.large_string()))
     kernels.count_words(*text_buffers(texts), *spans, tables().classes, punctuation(), *wanted, counts)
     return _named(_SHAPES, counts)
 
 
-def _grams(texts: Texts, spans: WordSpans, detail: str) -> dict[str, Int64]:
+def _grams(texts: pa.LargeStringArray, spans: WordSpans, _detail: str) -> dict[str, Int64]:
     counts = _counts(texts, GRAM_COUNTS)
     kernels.repeated_grams(*text_buffers(texts), *spans, counts)
     return _named(GRAM_COUNTS, counts)
 
 
-_OF_WORDS: dict[str, Callable[[Texts, WordSpans, str], dict[str, Int64]]] = {
+_OF_WORDS: dict[str, Callable[[pa.LargeStringArray, WordSpans, str], dict[str, Int64]]] = {
     "words": _words,
     "shapes": _shapes,
     "grams": _grams,
 }
 
 
-def _counts(texts: Texts, names: Sequence[object]) -> Int64:
+def _counts(texts: pa.LargeStringArray, names: Sequence[object]) -> Int64:
     return np.zeros((len(texts), len(names)), np.int64)
 
 
