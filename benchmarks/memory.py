@@ -3,14 +3,13 @@
     .venv/bin/python benchmarks/memory.py ../shared/data/shards [--factors 1 10]
 
 Runs the whole FineWeb recipe on the local engine, each size in a process of its own, which is driver and worker in one:
-an upper bound for either. Prints the peak resident set (`ru_maxrss`).
+an upper bound for either. Prints the peak resident set (VmHWM).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -47,11 +46,15 @@ def main() -> None:
 
 def measure(shards: Path, output: Path) -> dict[str, int]:
     """Documents, bytes of text and peak memory in bytes of one run in this process."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = peak_bytes()
     with open_runner("local") as runner:
         report = curate(recipe(shards, str(output)), runner).report
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"documents": report.documents(), "bytes": report.bytes(), "peak": peak, "before": before}
+    return {"documents": report.documents(), "bytes": report.bytes(), "peak": peak_bytes(), "before": before}
+
+
+def peak_bytes() -> int:
+    """The peak resident set of this process so far; not `ru_maxrss`, which a child inherits from its parent."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
 
 
 main()
