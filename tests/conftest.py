@@ -9,6 +9,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.storage.ceph import ceph_server, why_not
+from tests.storage.servers import S3Server, moto_server
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # No deadline and the same examples every time: a slow machine or an unlucky draw breaks no build.
@@ -16,6 +19,10 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 # For looking further: `pytest --hypothesis-profile=search`.
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "ceph: needs a Ceph gateway (tests/install_debian.sh)")
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +52,20 @@ def ray_cluster() -> Iterator[str]:
     )
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """A moto server, an imitation of S3."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[S3Server]:
+    """A Ceph RADOS gateway, a real S3 server; the test is skipped where Debian's packages are not installed."""
+    reason = why_not()
+    if reason:
+        pytest.skip(f"CEPH GATEWAY NOT TESTED: {reason}")
+    with ceph_server() as server:
+        yield server

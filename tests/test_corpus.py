@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from curation import corpus as corpus_module
 from curation import decision
@@ -167,3 +169,15 @@ def test_the_digest_is_of_the_content_alone(corpus: Corpus, tmp_path: Path) -> N
     other = write_version(Corpus(str(tmp_path / "other")), "run-a", ["a", "c"], 0)
     assert here.digest == there.digest
     assert here.digest != other.digest
+
+
+def test_duckdb_reads_a_version_as_it_lies(corpus: Corpus) -> None:
+    publish(corpus, write_version(corpus, "run-a", ["a", "b"], 0))
+    publish(corpus, write_version(corpus, "run-b", ["b", "c", "d"], 1))
+    with duckdb.connect() as database:
+        database.register("documents", DeltaTable(corpus.url).to_pyarrow_dataset())
+        database.register("decisions", corpus.decisions(1))
+        counted = database.sql("select source, count(*), max(length(text)) from documents group by source").fetchall()
+        assert counted == [("web", 3, 9)]
+        joined = 'select d.id from documents d join decisions x using (id) where x."rule.words" > 1'
+        assert database.sql(joined).fetchall() == [("b",)]

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from curation.pipeline import curate
 from curation.runner.local import LocalRunner
 from curation.runner.ray import RayRunner
 from tests.pipeline.inputs import recipe, write_inputs
-from tests.storage.servers import S3Server, moto_server
+from tests.storage.servers import S3Server
 
 
 @pytest.fixture(scope="module")
@@ -59,26 +58,19 @@ def test_no_hash_seed_and_no_order_of_files_matters(folder: Path, expected: str,
     assert Corpus(wanted.output).manifest().digest == expected
 
 
-@pytest.fixture
-def bucket(moto: S3Server) -> Iterator[str]:
-    with moto.used():
-        yield moto.make_bucket(f"b-{uuid.uuid4()}")
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[S3Server]:
-    with moto_server() as server:
-        yield server
-
-
-def test_s3_gives_the_same_bytes_and_answers_the_same_questions(folder: Path, expected: str, bucket: str) -> None:
-    wanted = recipe(folder, f"{bucket}/corpora/small")
-    first = curate(wanted, LocalRunner())
-    corpus = Corpus(wanted.output)
-    assert corpus.manifest().digest == expected
-    assert corpus.storage.list("_runs/") == []
-    assert corpus.explain("near")[0]["survivor"] == "w2"
-    assert corpus.documents().count_rows() == first.report.documents("kept")
-    for part in corpus.manifest().shards:
-        assert corpus.read(part)
-    assert not curate(wanted, LocalRunner()).published
+@pytest.mark.parametrize("server", ["moto", pytest.param("ceph", marks=pytest.mark.ceph)])
+def test_s3_gives_the_same_bytes_and_answers_the_same_questions(
+    folder: Path, expected: str, server: str, request: pytest.FixtureRequest
+) -> None:
+    store: S3Server = request.getfixturevalue(server)
+    with store.used():
+        wanted = recipe(folder, f"{store.make_bucket(f'b-{uuid.uuid4()}')}/corpora/small")
+        first = curate(wanted, LocalRunner())
+        corpus = Corpus(wanted.output)
+        assert corpus.manifest().digest == expected
+        assert corpus.storage.list("_runs/") == []
+        assert corpus.explain("near")[0]["survivor"] == "w2"
+        assert corpus.documents().count_rows() == first.report.documents("kept")
+        for part in corpus.manifest().shards:
+            assert corpus.read(part)
+        assert not curate(wanted, LocalRunner()).published
