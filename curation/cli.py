@@ -2,24 +2,39 @@
 
 Exit codes: 0 done · 1 a defect of ours · 2 the recipe or the command is wrong · 3 the input is not what the recipe
 promises · 4 the store, or something asked for is not there · 5 somebody else published first · 6 a model is missing ·
-7 the accounts do not add up · 130 interrupted.
+7 the accounts do not add up · 130 interrupted · 143 terminated.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from curation.errors import CurationError, RecipeError
+from curation.errors import CurationError, Problem, RecipeError
+
+if TYPE_CHECKING:
+    from curation.runner.runner import OpenRunner
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+    help=__doc__,
 )
+
+REMIND_S = 1.0
+"""How long after a Ctrl-C the code that goes on nevertheless is interrupted again."""
 
 Engine = Literal["ray", "local"]
 CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="A folder or s3://bucket/prefix.")]
@@ -43,10 +58,9 @@ def run(
     from curation.pipeline import curate
     from curation.recipe import load_recipe
     from curation.render import ProgressDisplay, screen, show_report
-    from curation.runner import open_runner
 
     loaded = load_recipe(recipe, settings or [])
-    with open_runner(engine, workers=workers, address=address) as runner, ProgressDisplay(Console(stderr=True)) as seen:
+    with _open_runner(engine, workers, address) as runner, ProgressDisplay(Console(stderr=True)) as seen:
         outcome = curate(loaded, runner, run_id, seen.watch)
     show_report(screen(), loaded.output, outcome.version)
     if not outcome.published:
@@ -98,6 +112,16 @@ def versions(corpus: CorpusArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def verify(corpus: CorpusArgument, version: VersionOption = None) -> None:
+    """Read every file of a version and compare its size and SHA-256 with the manifest."""
+    from curation.corpus import Corpus
+
+    opened = Corpus(corpus)
+    number = opened.version(version).version
+    print(f"version {number}: {opened.verify(number):,} files are what the manifest says")
+
+
+@app.command()
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
 ) -> None:
@@ -131,17 +155,69 @@ def stages(as_json: JsonOption = False) -> None:
         show_stages(screen())
 
 
+class _Interrupted(BaseException):
+    """The user, or whoever runs this process, wants it to end."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        self.word = "interrupted" if number == signal.SIGINT else "terminated"
+
+
 def main() -> None:
-    """The entry point: runs a command and turns errors into a sentence and an exit code."""
+    """The entry point: runs a command and turns errors and signals into a sentence and an exit code."""
     try:
-        app()
+        with _interruptible():
+            app()
     except RecipeError as error:
+        what = "command" if all(problem.path.startswith("--") for problem in error.problems) else "recipe"
         complaints = "\n".join(f"  {problem}" for problem in error.problems)
-        _fail(f"the recipe is wrong:\n{complaints}", error.exit_code)
+        _fail(f"the {what} is wrong:\n{complaints}", error.exit_code)
     except CurationError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from what is recorded", 130)
+    except _Interrupted as interrupted:
+        _fail(f"{interrupted.word}; the same command goes on from what is recorded", interrupted.exit_code)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt in the code below, and leave it as _Interrupted whatever that became
+    on its way: out of a compiled function it comes as a SystemError, out of typer as an exit without a word. Where it
+    was swallowed, it is raised again."""
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(signal.SIGALRM, remind)
+        signal.setitimer(signal.ITIMER_REAL, REMIND_S, REMIND_S)
+        raise KeyboardInterrupt
+
+    def remind(*_: object) -> None:
+        if sys.exception() is None:  # else somebody is tidying up
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except BaseException as error:
+        is_done = isinstance(error, SystemExit) and not error.code
+        if received and not is_done:
+            raise _Interrupted(received[0]) from None
+        raise
+    finally:
+        if received:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_runner(engine: Engine, workers: int | None, address: str | None) -> OpenRunner:
+    """The engine's runner; options that it does not have are the command's fault, not the recipe's."""
+    from curation.runner import open_runner
+
+    try:
+        return open_runner(engine, workers=workers, address=address)
+    except RecipeError as error:
+        raise RecipeError([Problem(f"--{problem.path}", problem.message) for problem in error.problems]) from None
 
 
 def _fail(message: str, code: int) -> None:

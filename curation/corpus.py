@@ -13,6 +13,8 @@ files of a run that no commit names belong to a run that did not publish: reader
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -20,15 +22,15 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from pydantic import BaseModel
 
-from curation import document
-from curation.errors import ConflictError, CorruptError, MissingError
+from curation import decision, document
+from curation.errors import ConflictError, CorruptError, MissingError, StorageError
 from curation.manifest import Manifest, Part
 from curation.report import Report
-from curation.storage import Storage, open_storage
+from curation.storage import Storage, check_corpus_url, open_storage
 
 SCHEMA = pa.schema(
     [
@@ -43,6 +45,8 @@ many documents it stands for, itself included."""
 ROW_GROUP = 1024
 DECISIONS = "_decisions"
 
+_PARTITIONS = ["version", "run"]
+_TRIES = 5
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,9 +65,10 @@ class Version:
 
 
 class Corpus:
-    """A corpus at a folder or an `s3://` prefix. Opening one reads nothing and never fails."""
+    """A corpus at a folder or an `s3://` prefix. Opening one reads nothing; StorageError for what is no address."""
 
     def __init__(self, url: str) -> None:
+        check_corpus_url(url)
         self.storage: Storage = open_storage(url)
         self.url = self.storage.url
 
@@ -122,12 +127,34 @@ class Corpus:
         """One file of the corpus. Raises CorruptError unless it is what the manifest says."""
         return self.storage.read(part.path, size=part.bytes, sha256=part.sha256)
 
+    def verify(self, number: int | None = None) -> int:
+        """Read every file of a version and compare it with the manifest; how many there are. Raises CorruptError or
+        MissingError for the first that is not what it was."""
+        manifest = self.manifest(number)
+        parts = (*manifest.shards, *manifest.decisions, *manifest.index)
+        for part in parts:
+            self.read(part)
+        return len(parts)
+
     # --------------------------------------------------------------- publishing
 
+    def create(self) -> None:
+        """Make the empty tables, if they are not there."""
+        self._create("", SCHEMA, [document.SOURCE])
+        self._create(DECISIONS, _with_partitions(decision.SCHEMA), _PARTITIONS)
+
     def head(self) -> int:
-        """The number of the newest version; 0 before the first."""
+        """The number of the newest commit, which the next version's number follows; 0 before the first version.
+
+        Commits of others count too (an optimize, say), so numbers of versions may have gaps.
+        """
         table = self._table("")
         return table.version() if table else 0
+
+    def newest(self) -> Manifest | None:
+        """The manifest of the newest version; None before the first."""
+        versions = self.versions()
+        return self.manifest(versions[-1].version) if versions else None
 
     def published(self, run: str) -> int | None:
         """The version that this run published, if it did."""
@@ -141,7 +168,7 @@ class Corpus:
         with nothing published, if the corpus has moved on from the manifest's parent.
         """
         table = self._create("", SCHEMA, [document.SOURCE])
-        if (already := table.transaction_version(manifest.run)) is not None:
+        if (already := self.published(manifest.run)) is not None:
             return already
         self._check_parent(manifest)
         self._publish_decisions(manifest, decisions)
@@ -151,42 +178,44 @@ class Corpus:
         for what, model in (("manifest", manifest), ("report", report)):
             commit[what] = f"_{what}s/{manifest.version}-{manifest.run}.json"
             self.storage.write(commit[what], model.model_dump_json(indent=1).encode())
-        self._commit(table, manifest.shards, manifest, commit, SCHEMA, [document.SOURCE], replace=True)
+        self._commit("", table, manifest.shards, manifest, commit, SCHEMA, [document.SOURCE])
         return manifest.version
 
     def _publish_decisions(self, manifest: Manifest, schema: pa.Schema) -> None:
-        schema = pa.schema([*schema, pa.field("version", pa.int32()), pa.field("run", pa.string())])
-        partitions = ["version", "run"]
-        table = self._create(DECISIONS, schema, partitions)
+        schema = _with_partitions(schema)
+        table = self._create(DECISIONS, schema, _PARTITIONS)
         if table.transaction_version(manifest.run) == manifest.version:
             return
-        known = set(pa.schema(table.schema().to_arrow()).names)
-        if missing := [field for field in schema if field.name not in known]:
-            table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
-            table = self._create(DECISIONS, schema, partitions)
-        self._commit(table, manifest.decisions, manifest, {}, schema, partitions, replace=False)
+        for _ in range(_TRIES):
+            known = set(pa.schema(table.schema().to_arrow()).names)
+            missing = [field for field in schema if field.name not in known]
+            if not missing:
+                break
+            with suppress(CommitFailedError), self._delta_errors():
+                table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
+            table = self._create(DECISIONS, schema, _PARTITIONS)
+        self._commit(DECISIONS, table, manifest.decisions, manifest, {}, schema, _PARTITIONS)
 
     def _check_parent(self, manifest: Manifest) -> None:
         if (head := self.head()) != manifest.parent:
             raise ConflictError(
-                f"{self.url}: version {head} was published while run {manifest.run} worked on top of version "
-                f"{manifest.parent}; nothing of it is published. Run the recipe again"
+                f"{self.url}: somebody else published (or changed the table) while run {manifest.run} worked: it is at "
+                f"version {head}, the run began at {manifest.parent}. Nothing of it is published; run the recipe again"
             )
 
     def _commit(
         self,
+        name: str,
         table: DeltaTable,
         parts: tuple[Part, ...],
         manifest: Manifest,
         metadata: dict[str, str],
         schema: pa.Schema,
         partitions: list[str],
-        *,
-        replace: bool,
     ) -> None:
-        prefix = "" if replace else f"{DECISIONS}/"
-        wanted = {part.path.removeprefix(prefix): part for part in parts}
-        present = _present(table) if replace else {}
+        """Commit the parts to a table: the documents' get replaced, decisions are added. Twice is the same as once."""
+        wanted = {part.path.removeprefix(f"{name}/"): part for part in parts}
+        present = {} if name else _present(table)
         actions: list[AddAction | RemoveAction] = [
             _add(path, part, manifest) for path, part in wanted.items() if path not in present
         ]
@@ -198,26 +227,36 @@ class Corpus:
         ]
         properties = CommitProperties(
             custom_metadata=metadata,
-            max_commit_retries=0 if replace else None,
+            max_commit_retries=None if name else 0,
             app_transactions=[Transaction(manifest.run, manifest.version)],
         )
         try:
-            table.create_write_transaction(
-                actions, "append", schema, partitions, commit_properties=properties, post_commithook_properties=_HOOKS
-            )
+            with self._delta_errors():
+                table.create_write_transaction(
+                    actions,
+                    "append",
+                    schema,
+                    partitions,
+                    commit_properties=properties,
+                    post_commithook_properties=_HOOKS,
+                )
         except CommitFailedError as error:
-            # The acknowledgement may have been lost: the log says whether the commit is ours.
-            if self.published(manifest.run) == manifest.version and replace:
-                return
-            raise ConflictError(
-                f"{self.url}: somebody else published first; nothing of this run is ({error})"
-            ) from None
+            # The acknowledgement may have been lost, or the same run goes on elsewhere: the log says what is so.
+            written = self._table(name)
+            if written is None or written.transaction_version(manifest.run) != manifest.version:
+                raise ConflictError(
+                    f"{self.url}: somebody else published first; nothing of this run is ({error})"
+                ) from None
 
     # ------------------------------------------------------------------- tables
 
     def _table(self, name: str) -> DeltaTable | None:
+        """The table, as it is now; None where there is none. The storage is asked first: its errors are sentences."""
+        if not self.storage.list(f"{name}/_delta_log/" if name else "_delta_log/", deep=False):
+            return None
         try:
-            return DeltaTable(self._url(name), storage_options=self.storage.delta_options())
+            with self._delta_errors():
+                return DeltaTable(self._url(name), storage_options=self.storage.delta_options())
         except TableNotFoundError:
             return None
 
@@ -225,9 +264,20 @@ class Corpus:
         options = self.storage.delta_options()
         if (table := self._table(name)) is not None:
             return table
-        return DeltaTable.create(
-            self._url(name), schema, mode="ignore", partition_by=partitions, storage_options=options
-        )
+        with self._delta_errors():
+            return DeltaTable.create(
+                self._url(name), schema, mode="ignore", partition_by=partitions, storage_options=options
+            )
+
+    @contextmanager
+    def _delta_errors(self) -> Iterator[None]:
+        """Within, what deltalake raises becomes an error of ours; a lost commit and a missing table pass through."""
+        try:
+            yield
+        except (CommitFailedError, TableNotFoundError):
+            raise
+        except (DeltaError, OSError) as error:
+            raise StorageError(f"{self.url}: {str(error).splitlines()[0]}") from error
 
     def _url(self, name: str) -> str:
         return f"{self.url}/{name}" if name else self.url
@@ -235,6 +285,10 @@ class Corpus:
     def _named(self, version: Version, what: str, model: type[Model]) -> Model:
         data = self.storage.read(f"_{what}s/{version.version}-{version.run}.json")
         return model.model_validate_json(data)
+
+
+def _with_partitions(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([*schema, pa.field("version", pa.int32()), pa.field("run", pa.string())])
 
 
 def _version(commit: dict[str, Any]) -> Version:

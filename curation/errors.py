@@ -11,7 +11,7 @@ CurationError
 ├── ModelError          bring the model: a file is missing or not what its digest says  (exit code 6)
 └── AccountingError     report a bug: in != kept + dropped + failed, nothing published  (exit code 7)
 
-Everything else that escapes is a defect of ours (exit code 1); Ctrl-C is exit code 130.
+Everything else that escapes is a defect of ours (exit code 1); Ctrl-C is exit code 130, SIGTERM 143.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ class Manifest(Frozen):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content of the version: equal for equal documents, decisions and index, whenever, wherever
-        and on however many workers it was made."""
+        """SHA-256 over the content of the version: equal for the same recipe and input, whenever, to whatever
+        output and on however many workers. Documents and decisions name their input files, so input that lies elsewhere
+        gives another digest."""
         content = [
             sorted([part.path.split("/")[-1], part.rows, part.bytes, part.sha256] for part in parts)
             for parts in (self.shards, self.decisions, self.index)

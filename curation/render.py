@@ -53,13 +53,15 @@ def screen() -> Console:
 
 
 class ProgressDisplay:
-    """Shows a run's progress: bars on a terminal, a line now and then elsewhere."""
+    """Shows a run's progress: bars on a terminal; elsewhere a line when a step begins, as soon as the time that it will
+    take can be told, now and then, and when it ends."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
+        self._told: set[tuple[str, bool]] = set()
         self._last_line = 0.0
 
     def __enter__(self) -> ProgressDisplay:
@@ -84,9 +86,16 @@ class ProgressDisplay:
             if progress.step not in self._tasks:
                 self._tasks[progress.step] = self._bars.add_task(progress.step, total=progress.total, rate="")
             self._bars.update(self._tasks[progress.step], completed=progress.done, rate=rate)
-        elif progress.done == progress.total or now - self._last_line > 5:
+        elif not self._was_told(progress, rate) or progress.done == progress.total or now - self._last_line > 5:
             self._last_line = now
             self.console.print(f"{progress.step:<12} {progress.done}/{progress.total}  {rate}", highlight=False)
+
+    def _was_told(self, progress: Progress, rate: str) -> bool:
+        """Whether a line of this step, with a rate if this one has it, was shown before; from now on it was."""
+        line = (progress.step, bool(rate))
+        was_told = line in self._told
+        self._told.add(line)
+        return was_told
 
 
 def _rate(progress: Progress, seconds: float) -> str:
@@ -233,7 +242,7 @@ def _show_examples(console: Console, report: Report) -> None:
 def _about(example: Any) -> str:
     parts = []
     if example.survivor:
-        parts.append(f"copy of {visible(example.survivor)}:")
+        parts.append(f"copy of {_survivor(example.model_dump())}:")
     if example.detail:
         parts.append(f"{visible(example.detail)}:" if example.excerpt else visible(example.detail))
     parts.append(visible(example.excerpt))
@@ -304,8 +313,16 @@ def _sentence(row: dict[str, Any]) -> str:
     if row["detail"]:
         text += f" ({visible(row['detail'])})"
     if row["survivor"]:
-        text += f"; survivor {visible(row['survivor'])}, verified similarity {number(row['similarity'])}"
+        text += f"; survivor {_survivor(row)}, verified similarity {number(row['similarity'])}"
     return text
+
+
+def _survivor(row: dict[str, Any]) -> str:
+    """The id of a duplicate's survivor, and where it stood in the input, if that is known: ids may repeat."""
+    name = visible(row["survivor"])
+    if row.get("survivor_shard") is None:
+        return name
+    return f"{name} ({visible(row['survivor_shard'])}, record {row['survivor_row']})"
 
 
 # ---------------------------------------------------------------------- versions

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from curation.cli import main
+from curation.corpus import Corpus
+from curation.pipeline import Progress
+from curation.render import ProgressDisplay, show_explanation
 from tests.pipeline.inputs import recipe, write_inputs
+from tests.texts import essay, write_jsonl
 
 
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
@@ -54,7 +64,8 @@ def test_a_user_runs_reports_and_asks_why(
 
     code, out, _ = call(capsys, monkeypatch, "explain", corpus, "near")
     assert code == 0
-    assert "survivor w2, verified similarity 0." in out
+    assert "survivor w2" in out
+    assert "verified similarity 0." in out
     assert "language" in out
 
     code, out, _ = call(capsys, monkeypatch, "explain", corpus, "short", "--json")
@@ -105,6 +116,113 @@ def test_what_cannot_be_done_says_so(
     found, _, err = call(capsys, monkeypatch, *arguments)
     assert found == code
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--engine", "local", "--workers", "2"], "--workers: found 2, but the local engine is this one process"),
+        (["--engine", "local", "--address", "10.0.0.1:1"], "--address: found '10.0.0.1:1', but the local engine"),
+    ],
+)
+def test_a_wrong_option_is_not_blamed_on_the_recipe(
+    options: list[str],
+    message: str,
+    recipe_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, _, err = call(capsys, monkeypatch, "run", str(recipe_file), *options)
+    assert code == 2
+    assert message in err
+    assert "the command is wrong" in err
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("sources.0.uri=[a", "sources.0.uri: '[a' is not YAML; quote it"),
+        ("output=http://host/x", "output: http://"),
+        ("stages.language.keep=[english]", "stages.0.keep: the model knows no language 'english'"),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_path(
+    setting: str,
+    message: str,
+    recipe_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, _, err = call(capsys, monkeypatch, "run", str(recipe_file), "--engine", "local", "--set", setting)
+    assert code == 2
+    assert message in err
+
+
+@pytest.fixture(scope="module")
+def long_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe whose first shard takes some seconds on the local engine."""
+    folder = tmp_path_factory.mktemp("long")
+    essays = [essay(n) for n in range(40)]
+    write_jsonl(folder / "in.jsonl", [{"id": f"{n}", "text": essays[n % 40]} for n in range(40_000)])
+    path = folder / "recipe.yaml"
+    stages = "[{kind: language, keep: [en]}, {kind: gopher_repetition}, {kind: gopher_quality}, {kind: exact_dedup}]"
+    path.write_text(
+        f"{{name: long, output: {folder}/corpus, sources: [{{name: s, uri: {folder}/in.jsonl}}], stages: {stages}}}"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "after_s", "code", "message"),
+    [
+        (signal.SIGINT, 0.0, 130, "interrupted"),
+        (signal.SIGINT, 0.4, 130, "interrupted"),
+        (signal.SIGINT, 0.8, 130, "interrupted"),
+        (signal.SIGINT, 1.2, 130, "interrupted"),
+        (signal.SIGTERM, 0.6, 143, "terminated"),
+        (signal.SIGTERM, 1.0, 143, "terminated"),
+    ],
+)
+def test_a_signal_ends_a_local_run_with_a_sentence(
+    number: signal.Signals, after_s: float, code: int, message: str, long_recipe: Path
+) -> None:
+    """Wherever it comes: in compiled code, while that is loaded, in our own."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", "from curation.cli import main; main()", "run", str(long_recipe), "--engine", "local"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        assert program.stderr
+        assert program.stderr.readline().startswith("filter")
+        time.sleep(after_s)
+        program.send_signal(number)
+        out, err = program.communicate(timeout=60)
+    assert (out, program.returncode) == ("", code), err
+    assert err == f"curation: {message}; the same command goes on from what is recorded\n"
+
+
+def test_progress_tells_the_time_left_where_there_is_no_terminal() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    with ProgressDisplay(console) as seen:
+        for done in range(4):
+            seen.watch(Progress(step="filter", done=done, total=3, documents=10 * done))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == ["0/3", "1/3", "3/3"]
+    assert lines[1].endswith(" left")
+
+
+def test_a_survivor_is_shown_with_its_place(
+    recipe_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(capsys, monkeypatch, "run", str(recipe_file), "--engine", "local")[0] == 0
+    corpus = Corpus(str(recipe_file.parent / "corpus"))
+    (row,) = corpus.explain("near")
+    place = {"survivor_source": "web", "survivor_shard": "/in/\x1ba.jsonl", "survivor_row": 7}
+    show_explanation(Console(width=400), corpus, [row | place], None)
+    assert "survivor w2 (/in/<001B>a.jsonl, record 7), verified similarity 0." in capsys.readouterr().out
 
 
 def test_every_stage_is_listed_with_its_options_and_source(

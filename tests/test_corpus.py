@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from curation import corpus as corpus_module
 from curation import decision
 from curation.corpus import Corpus
-from curation.errors import ConflictError, CorruptError, MissingError
+from curation.errors import ConflictError, CorruptError, MissingError, StorageError
 from curation.manifest import Manifest, Part, part
 from curation.report import Cell, Report
 
@@ -128,7 +128,7 @@ def test_publishing_twice_is_publishing_once(corpus: Corpus) -> None:
 def test_a_run_on_an_old_version_publishes_nothing(corpus: Corpus) -> None:
     early, late = write_version(corpus, "early", ["a"], 0), write_version(corpus, "late", ["b"], 0)
     publish(corpus, early)
-    with pytest.raises(ConflictError, match="version 1 was published while run late"):
+    with pytest.raises(ConflictError, match=r"somebody else published .* while run late worked: it is at version 1"):
         publish(corpus, late)
     assert corpus.documents().to_table()["id"].to_pylist() == ["a"]
     assert corpus.explain("a")[0]["outcome"] == "kept"
@@ -181,3 +181,52 @@ def test_duckdb_reads_a_version_as_it_lies(corpus: Corpus) -> None:
         assert counted == [("web", 3, 9)]
         joined = 'select d.id from documents d join decisions x using (id) where x."rule.words" > 1'
         assert database.sql(joined).fetchall() == [("b",)]
+
+
+def test_a_commit_of_somebody_elses_is_no_version(corpus: Corpus) -> None:
+    publish(corpus, write_version(corpus, "run-a", ["a"], 0))
+    publish(corpus, write_version(corpus, "run-b", ["a", "b"], 1))
+    DeltaTable(corpus.url).optimize.compact()
+    head = corpus.head()
+    newest = corpus.newest()
+    assert newest is not None
+    assert newest.version == 2 <= head
+    manifest = write_version(corpus, "run-c", ["c"], head)
+    assert publish(corpus, manifest) == head + 1
+    assert [version.run for version in corpus.versions()] == ["run-a", "run-b", "run-c"]
+
+
+def test_a_doubled_creation_of_the_table_is_no_version(corpus: Corpus) -> None:
+    corpus.create()
+    DeltaTable(corpus.url).create_write_transaction([], "append", corpus_module.SCHEMA, ["source"])
+    assert corpus.head() == 1
+    assert corpus.newest() is None
+    assert publish(corpus, write_version(corpus, "run-a", ["a"], 1)) == 2
+    assert corpus.version().documents == 1
+
+
+def test_the_same_run_elsewhere_may_have_committed_the_decisions(corpus: Corpus) -> None:
+    manifest = write_version(corpus, "run-a", ["a"], 0)
+    corpus.create()
+    stale = corpus._table("_decisions")
+    assert stale is not None
+    corpus._publish_decisions(manifest, decision.decision_schema(VALUES))
+    schema = corpus_module._with_partitions(decision.decision_schema(VALUES))
+    corpus._commit("_decisions", stale, manifest.decisions, manifest, {}, schema, ["version", "run"])
+    assert publish(corpus, manifest) == 1
+    assert corpus.decisions().count_rows() == 1
+
+
+def test_every_file_can_be_verified(corpus: Corpus) -> None:
+    manifest = write_version(corpus, "run-a", ["a"], 0)
+    publish(corpus, manifest)
+    assert corpus.verify() == 2
+    corpus.storage.write(manifest.decisions[0].path, b"something else")
+    with pytest.raises(CorruptError):
+        corpus.verify(1)
+
+
+def test_a_file_in_the_place_of_a_corpus_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StorageError):
+        Corpus(str(tmp_path / "file")).create()

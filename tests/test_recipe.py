@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from curation.errors import MissingError, RecipeError
+from curation.errors import MissingError, ModelError, RecipeError
 from curation.recipe import load_recipe, parse_recipe
 
 GOOD = """
@@ -75,16 +76,180 @@ def test_what_is_no_recipe_at_all(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stages", "message"),
+    ("text", "message"),
     [
-        ("[{kind: c4}, {kind: c4}]", "the name 'c4' is used more than once"),
-        ("[{kind: exact_dedup}, {kind: c4}]", "c4 stands behind deduplication"),
-        ("[{kind: minhash_dedup}, {kind: exact_dedup}]", "at most one exact_dedup, then at most one minhash_dedup"),
+        ('{"name": "a", "name": "b"}', "the key 'name' stands twice"),
+        ('{"name": "a", "limits": {"x": 1, "x": 1}}', "the key 'x' stands twice"),
+        ('{"max_failed": NaN, "max_failed"}', "NaN is not JSON"),
+        ('{"name": "a"', "not JSON"),
+        ("name: a\nsources:\n  - &base {uri: a, uri: b}", "the key 'uri' stands twice"),
+        ("[a]: b", "is no text"),
+        ("name: 2020-13-45", "month must be in 1..12"),
+        ("name: !!bool maybe", "not a value"),
+        ("name: " + 5000 * "[" + 5000 * "]", "nested too deeply"),
+        ('{"name": ' + 200_000 * "[" + 200_000 * "]" + "}", "nested too deeply"),
+        ("{name: " + 5000 * "[" + 5000 * "]" + "}", "nested too deeply"),
     ],
 )
-def test_stages_that_do_not_go_together(stages: str, message: str) -> None:
-    text = f"{{name: a, output: o, sources: [{{name: s, uri: u}}], stages: {stages}}}"
+def test_what_cannot_be_read(text: str, message: str) -> None:
     assert message in problems(text)[""]
+
+
+def test_json_may_be_indented_with_tabs_and_have_surrogate_pairs() -> None:
+    source = {"name": "a", "uri": "in-\U0001f600.jsonl"}
+    text = json.dumps({"name": "docs", "output": "o", "sources": [source]}, indent="\t")
+    assert "\\ud83d\\ude00" in text
+    assert parse_recipe(text).sources[0].uri == "in-\U0001f600.jsonl"
+
+
+def test_what_begins_as_json_may_still_be_yaml() -> None:
+    assert parse_recipe("{name: docs, output: o, sources: [{name: a, uri: x}]}").name == "docs"
+
+
+def test_merge_keys_give_what_a_mapping_does_not_say_itself() -> None:
+    recipe = parse_recipe(
+        """
+name: docs
+output: o
+sources:
+  - &base {name: a, uri: x, format: text}
+  - &other {<<: *base, name: b, uri: y}
+  - {<<: *other, name: c}
+"""
+    )
+    assert [(source.name, source.uri, source.format) for source in recipe.sources] == [
+        ("a", "x", "text"),
+        ("b", "y", "text"),
+        ("c", "y", "text"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{"name": "a", "output": "o", "sources": [{"name": "s", "uri": "\\ud800"}]}', "sources.0.uri"),
+        ('{"name": "a", "output": "o", "sources": [{"name": "s", "uri": "u", "\\udfff": 1}]}', "sources.0.\\udfff"),
+        ('{name: a, output: "\\ud83d", sources: [{name: s, uri: u}]}', "output"),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(text: str, path: str) -> None:
+    assert "lone surrogate" in problems(text)[path]
+
+
+def test_a_recipe_that_holds_itself_is_refused() -> None:
+    assert problems("&a {name: x, output: o, sources: [*a]}")
+
+
+@pytest.mark.parametrize(
+    ("stages", "path", "message"),
+    [
+        ("[{kind: c4}, {kind: c4}]", "stages.1.name", "the name 'c4' is used more than once"),
+        ("[{kind: exact_dedup}, {kind: c4}]", "stages.1", "c4 stands behind deduplication"),
+        ("[{kind: minhash_dedup}, {kind: exact_dedup}]", "stages.1", "at most one exact_dedup, then at most one"),
+        ("[{kind: exact_dedup}, {kind: exact_dedup, name: b}]", "stages.1", "at most one exact_dedup, then at most"),
+        ("[{kind: exact_dedup}, {kind: minhash_dedup, scope: source}]", "stages.1.scope", "outside its source"),
+        ("[{kind: exact_dedup, keep: best_quality, quality: c4.words}]", "stages.0.quality", "no stage before"),
+        (
+            "[{kind: minhash_dedup, keep: best_quality, quality: minhash_dedup.cluster_size}]",
+            "stages.0.quality",
+            "none",
+        ),
+        (
+            "[{kind: language, keep: [en]}, {kind: exact_dedup, keep: best_quality, quality: language.scroe}]",
+            "stages.1.quality",
+            "language.score",
+        ),
+        (
+            "[{kind: language, keep: [en]}, {kind: exact_dedup, keep: best_quality, quality: language.label}]",
+            "stages.1.quality",
+            "is string, expected a number",
+        ),
+        ("[{kind: language, keep: [1]}]", "stages.0.keep.0", "valid string"),
+    ],
+)
+def test_stages_that_do_not_go_together(stages: str, path: str, message: str) -> None:
+    found = problems(f"{{name: a, output: o, sources: [{{name: s, uri: u}}], stages: {stages}}}")
+    assert list(found) == [path]
+    assert message in found[path]
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        "[{kind: exact_dedup, scope: source}, {kind: minhash_dedup}]",
+        "[{kind: exact_dedup, scope: source}, {kind: minhash_dedup, scope: source}]",
+        "[{kind: language, keep: [en]}, {kind: minhash_dedup, keep: best_quality, quality: language.score}]",
+    ],
+)
+def test_stages_that_do_go_together(stages: str) -> None:
+    assert parse_recipe(f"{{name: a, output: o, sources: [{{name: s, uri: u}}], stages: {stages}}}").stages
+
+
+@pytest.mark.parametrize(
+    ("output", "uri", "path"),
+    [
+        ("", "u", "output"),
+        ("http://host/x", "u", "output"),
+        ("s3://", "u", "output"),
+        ("a%20b", "u", "output"),
+        ("o", "", "sources.0.uri"),
+        ("o", "http://host/*.jsonl", "sources.0.uri"),
+        ("o", "file://host/x", "sources.0.uri"),
+    ],
+)
+def test_addresses_are_checked_with_the_recipe(output: str, uri: str, path: str) -> None:
+    assert list(problems(f"{{name: a, output: '{output}', sources: [{{name: s, uri: '{uri}'}}]}}")) == [path]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems(
+        """
+name: a
+output: ""
+seed: -1
+sources:
+  - {name: s, uri: u}
+  - {name: s, uri: "http://host"}
+stages:
+  - {kind: exact_dedup, keep: best_quality, quality: nothing}
+  - {kind: c4}
+  - {kind: minhash_dedup, scope: source}
+"""
+    )
+    assert sorted(found) == [
+        "output",
+        "seed",
+        "sources.1.name",
+        "sources.1.uri",
+        "stages.0.quality",
+        "stages.1",
+        "stages.2.scope",
+    ]
+
+
+def test_a_wrong_item_is_not_told_as_a_missing_one_too() -> None:
+    assert list(problems("{name: a, output: o, sources: [{name: s}]}")) == ["sources.0.uri"]
+    assert list(problems("{name: a, output: o, sources: []}")) == ["sources"]
+
+
+def test_a_label_that_the_model_does_not_have_is_named_by_its_path() -> None:
+    recipe = parse_recipe(GOOD, ["stages.language.keep=[english, en, deutsch]"])
+    for call in (recipe.fingerprint, recipe.pinned):
+        with pytest.raises(RecipeError) as caught:
+            call()
+        assert [problem.path for problem in caught.value.problems] == ["stages.0.keep", "stages.0.keep"]
+
+
+def test_a_pinned_recipe_names_its_models_digests_and_means_the_same() -> None:
+    recipe = parse_recipe(GOOD)
+    pinned = recipe.pinned()
+    (digest,) = recipe.stages[0].models().values()
+    assert pinned.stages[0].model_sha256 == digest  # type: ignore[attr-defined]
+    assert pinned.stages[1:] == recipe.stages[1:]
+    assert pinned.fingerprint() == recipe.fingerprint()
+    assert pinned.pinned() == pinned
+    with pytest.raises(ModelError):
+        parse_recipe(GOOD, [f"stages.language.model_sha256='{64 * '0'}'"]).pinned()
 
 
 def test_one_kind_twice_under_two_names() -> None:
@@ -114,10 +279,28 @@ def test_settings_reach_by_index_name_and_kind() -> None:
         ("name.first=a", "name.first"),
         ("stages.language.min_scroe=0.5", "stages.0.min_scroe"),
         ("stages.9.x=1", "stages.9"),
+        ("sources.²uri=x", "sources.²uri"),
+        ("sources.٠.uri=x", "sources.٠"),
+        (f"sources.{5000 * '1'}.uri=x", f"sources.{5000 * '1'}"),
+        ("name=[a", "name"),
+        ("name=a: b: c", "name"),
+        ("name=2020-13-45", "name"),
+        ("sources.a.uri=[ab]*.jsonl", "sources.a.uri"),
+        (f"name={5000 * '['}", "name"),
+        ("sources.a.uri=", "sources.0.uri"),
     ],
 )
 def test_a_setting_that_reaches_nothing_is_an_error(setting: str, path: str) -> None:
     assert path in problems(GOOD, setting)
+
+
+def test_a_setting_may_begin_with_a_star() -> None:
+    assert parse_recipe(GOOD, ["sources.0.uri=*.jsonl"]).sources[0].uri == "*.jsonl"
+    assert parse_recipe(GOOD, ["sources.0.uri='*.jsonl'"]).sources[0].uri == "*.jsonl"
+
+
+def test_a_setting_that_is_no_yaml_says_what_to_do() -> None:
+    assert "quote it" in problems(GOOD, "name=[a")["name"]
 
 
 def test_the_fingerprint_is_what_determines_the_result() -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from curation.dedup import kernels
 from curation.dedup.bounds import Bounds
 from curation.dedup.fingerprint import SET_PRIORITY, SHINGLES, SIGNATURE, signatures_of
-from curation.dedup.leaders import following
+from curation.dedup.leaders import Followers, following
 from curation.dedup.minhash_dedup import MinHashDedup
 from curation.dedup.shard import Group, read_shard
 from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, partition_of
@@ -30,7 +30,7 @@ def send_bands(
     runner: Runner,
     groups: Sequence[Group],
     minhash: MinHashDedup,
-    without: Sequence[Shuffle],
+    without: Sequence[Followers],
     bounds: Bounds,
 ) -> Shuffle:
     """The band rows of all documents that follow no other and have words, partitioned by key."""
@@ -47,7 +47,7 @@ def band_keys(signatures: np.ndarray[tuple[int, int], np.dtype[np.uint32]], stag
     return keys
 
 
-def _send(work: Work, minhash: MinHashDedup, without: tuple[Shuffle, ...], partitions: int, group: Group) -> Sent:
+def _send(work: Work, minhash: MinHashDedup, without: tuple[Followers, ...], partitions: int, group: Group) -> Sent:
     def send() -> Sent:
         storage, absent = work.storage, following(work, without, group.number)
         outbox = Outbox(work, "bands", group.number, partitions)

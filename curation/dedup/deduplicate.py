@@ -18,7 +18,7 @@ from curation.dedup.exact_dedup import ExactDedup
 from curation.dedup.fates import follow, settle
 from curation.dedup.index import write_index
 from curation.dedup.keepers import keepers
-from curation.dedup.leaders import followers
+from curation.dedup.leaders import Followers, followers
 from curation.dedup.minhash_dedup import MinHashDedup
 from curation.dedup.shard import Group, ShardInput, addresses_of, divide
 from curation.dedup.shuffle import Shuffle
@@ -114,7 +114,7 @@ def _search(
     runner: Runner,
     groups: Sequence[Group],
     minhash: MinHashDedup,
-    copies: Sequence[Shuffle],
+    copies: Sequence[Followers],
     partitions: int,
     bounds: Bounds,
 ) -> _Searched:

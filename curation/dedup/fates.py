@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from curation.dedup.fingerprint import read_fingerprints
 from curation.dedup.keepers import FATES
-from curation.dedup.leaders import FOLLOWERS
-from curation.dedup.shard import Addresses, Group, ShardInput, addresses_of, places, shard_numbers
-from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, partition_of, receive, spread
-from curation.dedup.stage import Uint64s
+from curation.dedup.leaders import Followers
+from curation.dedup.shard import Addresses, Group, Rows, ShardInput, addresses_of, contained, places, shard_numbers
+from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, partition_of, receive, slices, spread
 from curation.document import ID
 from curation.errors import AccountingError
 from curation.runner.runner import Runner
@@ -39,6 +38,7 @@ LOSERS = pa.schema(
 CLUSTERS = pa.schema([pa.field("row", pa.int64(), nullable=False), pa.field("size", pa.int64(), nullable=False)])
 """The kept documents of a shard that stand for more than themselves, in order; `size` counts themselves too."""
 
+_ASKS = pa.schema([("leader", pa.uint64()), ("asker", pa.int64())])
 _LOST = pa.schema([*FATES, ("stage", pa.uint8())])
 _NAMED = pa.schema([*_LOST, ("id", pa.string())])
 
@@ -67,18 +67,21 @@ def follow(
     runner: Runner,
     groups: Sequence[Group],
     step: str,
-    followers: Shuffle,
+    followers: Followers,
     fates: Sequence[Shuffle],
     partitions: int,
 ) -> Shuffle:
     """The fates of followers: their leader, if it is kept, with similarity 1, else what became of the leader.
 
-    `fates` are partitioned by document, and so is the result.
+    `fates` are partitioned by document, and so is the result. A group of shards asks once for each leader.
     """
-    by_leader = f"{step}/by-leader"
-    sent = runner.map(partial(_send_to_leaders, work, by_leader, followers, partitions), range(len(groups)))
-    task = partial(_follow, work, step, gathered(by_leader, partitions, sent), tuple(fates))
-    return gathered(step, partitions, runner.map(task, range(partitions)))
+    numbers_of_groups = range(len(groups))
+    asked = runner.map(partial(_ask_for_leaders, work, step, followers, partitions), numbers_of_groups)
+    asks = gathered(f"{step}/asks", partitions, asked)
+    told = runner.map(partial(_tell, work, step, asks, tuple(fates), len(groups)), range(partitions))
+    answers = gathered(f"{step}/answers", len(groups), told)
+    task = partial(_follow, work, step, followers, answers, partitions)
+    return gathered(step, partitions, runner.map(task, numbers_of_groups))
 
 
 def settle(
@@ -104,35 +107,60 @@ def read_clusters(storage: Storage, key: str) -> pa.Table:
     return pq.read_table(io.BytesIO(storage.read(key)), use_threads=False)
 
 
-def _send_to_leaders(work: Work, step: str, followers: Shuffle, partitions: int, group: int) -> Sent:
-    def send() -> Sent:
-        outbox = Outbox(work, step, group, partitions)
-        for batch in receive(work, followers, group, FOLLOWERS).to_batches():
-            outbox.add(batch, partition_of(spread(batch["leader"].to_numpy()), partitions))
+def _ask_for_leaders(work: Work, step: str, followers: Followers, partitions: int, group: int) -> Sent:
+    """Ask what became of each document that any of a group's follow."""
+
+    def ask() -> Sent:
+        leader = np.unique(followers.of_group(work, group)[1])
+        outbox = Outbox(work, f"{step}/asks", group, partitions)
+        columns = [pa.array(leader), pa.array(np.full(leader.size, group, np.int64))]
+        outbox.add(pa.RecordBatch.from_arrays(columns, schema=_ASKS), partition_of(spread(leader), partitions))
         return outbox.close()
 
-    return work.once(f"{step}/{group:05d}", Sent, send)
+    return work.once(f"{step}/asks/{group:05d}", Sent, ask)
 
 
-def _follow(work: Work, step: str, followers: Shuffle, fates: tuple[Shuffle, ...], partition: int) -> Sent:
+def _tell(work: Work, step: str, asks: Shuffle, fates: tuple[Shuffle, ...], groups: int, partition: int) -> Sent:
+    """Tell those who asked the fates of the leaders that are lost themselves."""
+
+    def tell() -> Sent:
+        lost = _sorted_fates(work, fates, partition)
+        docs = numbers(lost, "doc")
+        outbox = Outbox(work, f"{step}/answers", partition, groups)
+        for asked in slices(work, asks, partition):
+            leader, asker = numbers(asked, "leader"), numbers(asked, "asker")
+            is_lost = contained(leader, docs)
+            rows = lost.take(pa.array(np.searchsorted(docs, leader[is_lost])))
+            columns = [pa.array(numbers(rows, name)) for name in FATES.names]
+            outbox.add(pa.RecordBatch.from_arrays(columns, schema=FATES), asker[is_lost])
+        return outbox.close()
+
+    return work.once(f"{step}/answers/{partition:05d}", Sent, tell)
+
+
+def _follow(work: Work, step: str, followers: Followers, answers: Shuffle, partitions: int, group: int) -> Sent:
+    """Send the fate of each of a group's followers."""
+
     def lead() -> Sent:
-        rows = receive(work, followers, partition, FOLLOWERS)
-        docs, leader = numbers(rows, "doc"), numbers(rows, "leader")
-        fate = pa.concat_tables([FATES.empty_table(), *(receive(work, each, partition, FATES) for each in fates)])
-        fate = fate.sort_by("doc")
-        known, place = numbers(fate, "doc"), np.zeros(leader.size, np.int64)
+        docs, leader = followers.of_group(work, group)
+        lost = _sorted_fates(work, (answers,), group)
+        is_lost = contained(leader, numbers(lost, "doc"))
+        place = np.searchsorted(numbers(lost, "doc"), leader[is_lost])
         survivor, similarity = leader.copy(), np.ones(leader.size)
-        if known.size:
-            place = np.minimum(np.searchsorted(known, leader), known.size - 1)
-            is_lost = known[place] == leader
-            survivor[is_lost] = numbers(fate, "survivor")[place[is_lost]]
-            similarity[is_lost] = numbers(fate, "similarity")[place[is_lost]]
-        outbox = Outbox(work, step, partition, followers.partitions)
+        survivor[is_lost] = numbers(lost, "survivor")[place]
+        similarity[is_lost] = numbers(lost, "similarity")[place]
+        outbox = Outbox(work, step, group, partitions)
         columns = [pa.array(values) for values in (docs, survivor, similarity)]
-        outbox.add(pa.RecordBatch.from_arrays(columns, schema=FATES), partition_of(spread(docs), followers.partitions))
+        outbox.add(pa.RecordBatch.from_arrays(columns, schema=FATES), partition_of(spread(docs), partitions))
         return outbox.close()
 
-    return work.once(f"{step}/{partition:05d}", Sent, lead)
+    return work.once(f"{step}/{group:05d}", Sent, lead)
+
+
+def _sorted_fates(work: Work, fates: tuple[Shuffle, ...], partition: int) -> pa.Table:
+    """The fates in a partition of these shuffles, by document."""
+    tables = [FATES.empty_table(), *(receive(work, each, partition, FATES) for each in fates)]
+    return pa.concat_tables(tables).sort_by("doc").combine_chunks()
 
 
 def _send_to_survivors(
@@ -152,21 +180,24 @@ def _send_to_survivors(
 
 
 def _name(work: Work, addresses: Addresses, lost: Shuffle, group: Group) -> Clustered:
-    """Name the survivors among a group's documents, and count for how many each stands."""
+    """Name the survivors among a group's documents, and count for how many each stands. There may be any number of
+    losers for a survivor, so they are gone through a slice at a time."""
 
     def name() -> Clustered:
-        rows = receive(work, lost, group.number, _LOST).sort_by([("survivor", "ascending"), ("doc", "ascending")])
-        survivor = numbers(rows, "survivor")
         outbox = Outbox(work, "named", group.number, addresses.groups)
-        clusters: list[str | None] = []
-        for shard in group.shards:
-            begin, end = np.searchsorted(shard_numbers(survivor), [shard.number, shard.number + 1]).tolist()
-            clusters.append(_write_clusters(work, shard, survivor[begin:end]))
-            mine = rows.slice(begin, end - begin)
-            if end > begin:
-                ids = _ids(work.storage, shard).take(pa.array(places(survivor[begin:end])))
-                for batch in mine.append_column("id", ids).cast(_NAMED).to_batches():
-                    outbox.add(batch, addresses.group(batch["doc"].to_numpy()))
+        firsts = np.cumsum([0, *(shard.documents for shard in group.shards)])
+        numbers_of_shards = np.array([shard.number for shard in group.shards], np.uint64)
+        losers, ids = np.zeros(firsts[-1], np.int64), None
+        for rows in slices(work, lost, group.number):
+            if ids is None:
+                ids = pa.concat_arrays([_ids(work.storage, shard) for shard in group.shards])
+            survivor = numbers(rows, "survivor")
+            place = firsts[np.searchsorted(numbers_of_shards, shard_numbers(survivor))] + places(survivor)
+            np.add.at(losers, place, 1)
+            for batch in rows.append_column("id", ids.take(pa.array(place))).cast(_NAMED).combine_chunks().to_batches():
+                outbox.add(batch, addresses.group(batch["doc"].to_numpy()))
+        counts = np.split(losers, firsts[1:-1])
+        clusters = [_write_clusters(work, shard, each) for shard, each in zip(group.shards, counts, strict=True)]
         return Clustered(sent=outbox.close(), clusters=tuple(clusters))
 
     return work.once(f"named/{group.number:05d}", Clustered, name)
@@ -193,15 +224,16 @@ def _settle(work: Work, stages: tuple[str, ...], named: Shuffle, group: Group) -
 
 
 def _ids(storage: Storage, shard: ShardInput) -> pa.StringArray:
-    return pa.concat_arrays([batch[ID] for batch in read_fingerprints(storage, shard.fingerprints, [ID])])
+    batches = read_fingerprints(storage, shard.fingerprints, [ID])
+    return pa.concat_arrays([pa.array([], pa.string()), *(batch[ID] for batch in batches)])
 
 
-def _write_clusters(work: Work, shard: ShardInput, survivor: Uint64s) -> str | None:
-    """Write the sizes of the clusters that these survivors, sorted, one a loser, stand for."""
-    if not survivor.size:
+def _write_clusters(work: Work, shard: ShardInput, losers: Rows) -> str | None:
+    """Write for how many each of a shard's documents stands, of which so many, (documents,), lost to it."""
+    rows = np.flatnonzero(losers)
+    if not rows.size:
         return None
-    docs, losers = np.unique(survivor, return_counts=True)
-    return _write(work, f"clusters/{shard.number:06d}", [places(docs), losers.astype(np.int64) + 1], CLUSTERS)
+    return _write(work, f"clusters/{shard.number:06d}", [rows, losers[rows] + 1], CLUSTERS)
 
 
 def _write_losers(work: Work, stages: tuple[str, ...], shard: ShardInput, rows: pa.Table) -> str | None:

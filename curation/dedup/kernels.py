@@ -30,6 +30,9 @@ _ASCII_FLAGS = np.array(
     [WORD * (chr(code).isalnum() or chr(code) == "_") + SPACE * chr(code).isspace() for code in range(128)], np.uint8
 )
 
+_TABLE_SLOTS = 1 << 18
+"""Hash table for the shingles of a document: 2 MB, for up to 131,072 shingles."""
+
 NEEDS_PYTHON = -1
 """A document that holds U+0130 or U+03A3, whose lower case only `str.lower` knows."""
 NO_ROOM = -2
@@ -48,6 +51,18 @@ def _finished(state):
     state ^= state >> _FMIX_SHIFT
     state *= _FMIX_B
     return state ^ (state >> _FMIX_SHIFT)
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _pushed(lane_0, lane_1, chunk, held, point):
+    """(lanes, chunk, code points held in it) with one code point more."""
+    chunk = (chunk << _THREE_POINTS) | point
+    held += 1
+    if held == 3:
+        lane_0 = _absorb(lane_0, chunk, _LANE_MULTIPLIER)
+        lane_1 = _absorb(lane_1, chunk, _LANE_MULTIPLIER)
+        chunk, held = _U0, 0
+    return lane_0, lane_1, chunk, held
 
 
 @nb.njit(cache=True, nogil=True)
@@ -91,20 +106,10 @@ def _scan(data, start, end, classes, lower, words, key):
             continue
         if gap:
             gap = False
-            lane_chunk = (lane_chunk << _THREE_POINTS) | _SPACE_POINT
-            lane_held += 1
             total += 1
-            if lane_held == 3:
-                lane_0 = _absorb(lane_0, lane_chunk, _LANE_MULTIPLIER)
-                lane_1 = _absorb(lane_1, lane_chunk, _LANE_MULTIPLIER)
-                lane_chunk, lane_held = _U0, 0
-        lane_chunk = (lane_chunk << _THREE_POINTS) | point
-        lane_held += 1
+            lane_0, lane_1, lane_chunk, lane_held = _pushed(lane_0, lane_1, lane_chunk, lane_held, _SPACE_POINT)
         total += 1
-        if lane_held == 3:
-            lane_0 = _absorb(lane_0, lane_chunk, _LANE_MULTIPLIER)
-            lane_1 = _absorb(lane_1, lane_chunk, _LANE_MULTIPLIER)
-            lane_chunk, lane_held = _U0, 0
+        lane_0, lane_1, lane_chunk, lane_held = _pushed(lane_0, lane_1, lane_chunk, lane_held, point)
     if size > 0:
         if count == words.size:
             return NO_ROOM
@@ -137,6 +142,33 @@ def _shingled(words, count, ngram):
 
 
 @nb.njit(cache=True, nogil=True)
+def _distinct(grams, table):
+    """Bring the distinct of `grams` (count,) uint64, none of them 0, to its front; how many there are. By a hash set in
+    `table` (slots,) uint64 where that has room for twice as many, else by sorting, which needs no more memory."""
+    distinct, slots = 0, 16
+    while slots < 2 * grams.size:
+        slots *= 2
+    if slots > table.size:
+        grams.sort()
+        for gram in grams:
+            if distinct == 0 or gram != grams[distinct - 1]:
+                grams[distinct] = gram
+                distinct += 1
+        return distinct
+    table[:slots] = _U0
+    mask = np.uint64(slots - 1)
+    for gram in grams:
+        slot = (gram >> _HALF) & mask
+        while table[slot] != _U0 and table[slot] != gram:
+            slot = (slot + _U1) & mask
+        if table[slot] == _U0:
+            table[slot] = gram
+            grams[distinct] = gram
+            distinct += 1
+    return distinct
+
+
+@nb.njit(cache=True, nogil=True)
 def fingerprint(data, offsets, classes, lower, ngram, a, b, outputs):
     """The fingerprints of a batch, into `outputs`: `keys` (documents, 2) uint64, `digests` (documents, 2) uint64, the
     number of distinct shingles `sizes` (documents,) uint32, `signatures` (documents, permutations) uint32 and
@@ -148,39 +180,23 @@ def fingerprint(data, offsets, classes, lower, ngram, a, b, outputs):
     documents = offsets.size - 1
     permutations = a.size
     words = np.empty(4096, np.uint64)
-    table = np.zeros(1024, np.uint64)
+    table = np.empty(_TABLE_SLOTS, np.uint64)
     for d in range(documents):
         count = _scan(data, offsets[d], offsets[d + 1], classes, lower, words, keys[d])
         while count == NO_ROOM:
-            words = np.empty(2 * words.size, np.uint64)
+            words = np.empty(min(8 * words.size, (offsets[d + 1] - offsets[d]) // 2 + 1), np.uint64)
             count = _scan(data, offsets[d], offsets[d + 1], classes, lower, words, keys[d])
         deferred[d] = count == NEEDS_PYTHON
         if deferred[d] or permutations == 0:
             continue
         grams = _shingled(words, count, ngram)
-        slots = 16
-        while slots < 2 * grams:
-            slots *= 2
-        if slots > table.size:
-            table = np.zeros(slots, np.uint64)
-        else:
-            table[:slots] = _U0
-        mask = np.uint64(slots - 1)
+        distinct = _distinct(words[:grams], table)
         signature = signatures[d]
         signature[:] = np.uint32(0xFFFFFFFF)
-        distinct, sum_0, sum_1 = 0, _U0, _U0
-        for i in range(grams):
-            gram = words[i]
-            slot = (gram >> _HALF) & mask
-            while table[slot] != _U0 and table[slot] != gram:
-                slot = (slot + _U1) & mask
-            if table[slot] == gram:
-                continue
-            table[slot] = gram
-            words[distinct] = gram
-            distinct += 1
-            sum_0 += gram
-            sum_1 += _finished(gram ^ _SET_SEED)
+        sum_0, sum_1 = _U0, _U0
+        for i in range(distinct):
+            sum_0 += words[i]
+            sum_1 += _finished(words[i] ^ _SET_SEED)
         digests[d, 0], digests[d, 1], sizes[d] = sum_0, sum_1, distinct
         for i in range(distinct):
             h = np.uint32(words[i])

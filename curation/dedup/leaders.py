@@ -8,10 +8,12 @@ stands for all, and a hundred thousand copies make no hot bucket.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
 
 from curation.dedup import kernels
 from curation.dedup.bounds import Bounds
@@ -25,8 +27,8 @@ from curation.dedup.fingerprint import (
     SHINGLES,
 )
 from curation.dedup.minhash_dedup import MinHashDedup
-from curation.dedup.shard import Addresses, Group, addresses_of, read_shard
-from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, partition_of, receive
+from curation.dedup.shard import Addresses, Group, addresses_of, contained, read_shard
+from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, partition_of, receive, receive_own
 from curation.dedup.stage import DedupStage, Uint64s
 from curation.runner.runner import Runner
 from curation.work import Work
@@ -35,73 +37,119 @@ FOLLOWERS = pa.schema([("doc", pa.uint64()), ("leader", pa.uint64())])
 _KEYS = pa.schema([(name, pa.uint64()) for name in ("high", "low", "priority", "doc")])
 
 
+@dataclass(frozen=True)
+class Followers:
+    """The documents that are not the best of their key, in two hops, both as FOLLOWERS: the leader of `within`, of
+    which each group of shards has its own, is the best of the group; `across` sends those to the best of all, a
+    partition for each group."""
+
+    within: Shuffle
+    across: Shuffle
+
+    def of_group(self, work: Work, group: int) -> tuple[Uint64s, Uint64s]:
+        """(followers, the best of all with their key) in a group of shards, (documents,) each."""
+        near = receive_own(work, self.within, group, FOLLOWERS)
+        far = receive(work, self.across, group, FOLLOWERS).sort_by("doc")
+        bests, leaders = numbers(far, "doc"), numbers(far, "leader")
+        leader = numbers(near, "leader").copy()
+        goes_on = contained(leader, bests)
+        leader[goes_on] = leaders[np.searchsorted(bests, leader[goes_on])]
+        return np.concatenate([numbers(near, "doc"), bests]), np.concatenate([leader, leaders])
+
+
+class _Elected(BaseModel):
+    """What a group of shards sent: its followers to itself, the best of each key to the key's partition."""
+
+    model_config = ConfigDict(frozen=True)
+
+    within: Sent
+    keys: Sent
+
+
 def followers(
     work: Work,
     runner: Runner,
     groups: Sequence[Group],
     step: str,
     stage: DedupStage,
-    without: Sequence[Shuffle],
+    without: Sequence[Followers],
     bounds: Bounds,
-) -> Shuffle:
-    """(doc, leader) of every document that is not the best of its key, a partition for each group of shards.
-
-    `without` are earlier such shuffles: their followers take no part.
-    """
+) -> Followers:
+    """Every document that is not the best of its key. The followers in `without` take no part."""
     documents = sum(shard.documents for group in groups for shard in group.shards)
     partitions = bounds.partitions(documents)
-    keys = f"{step}/keys"
-    sent = runner.map(partial(_send_keys, work, keys, stage, tuple(without), partitions), groups)
-    task = partial(_elect, work, step, gathered(keys, partitions, sent), addresses_of(groups))
-    return gathered(step, len(groups), runner.map(task, range(partitions)))
+    elected = runner.map(partial(_elect_within, work, step, stage, tuple(without), partitions), groups)
+    keys = gathered(f"{step}/keys", partitions, [each.keys for each in elected])
+    across = runner.map(partial(_elect_across, work, step, keys, addresses_of(groups)), range(partitions))
+    return Followers(
+        within=gathered(f"{step}/within", 1, [each.within for each in elected]),
+        across=gathered(f"{step}/across", len(groups), across),
+    )
 
 
-def following(work: Work, shuffles: Sequence[Shuffle], group: int) -> Uint64s:
+def following(work: Work, without: Sequence[Followers], group: int) -> Uint64s:
     """The followers in a group of shards, sorted, (documents,)."""
-    docs = [numbers(receive(work, shuffle, group, FOLLOWERS), "doc") for shuffle in shuffles]
+    docs = [each.of_group(work, group)[0] for each in without]
     return np.sort(np.concatenate([np.zeros(0, np.uint64), *docs]))
 
 
-def _send_keys(
-    work: Work, step: str, stage: DedupStage, without: tuple[Shuffle, ...], partitions: int, group: Group
-) -> Sent:
-    is_minhash = isinstance(stage, MinHashDedup)
-    columns = [SET_HIGH, SET_LOW, SET_PRIORITY, SHINGLES] if is_minhash else [KEY_HIGH, KEY_LOW, KEY_PRIORITY]
+def _elect_within(
+    work: Work, step: str, stage: DedupStage, without: tuple[Followers, ...], partitions: int, group: Group
+) -> _Elected:
+    def elect() -> _Elected:
+        keys = _keys_of(work, stage, following(work, without, group.number), group)
+        leader = _leaders(keys)
+        within = Outbox(work, f"{step}/within", group.number, 1)
+        within.add(_following_rows(numbers(keys, "doc"), leader), 0)
+        bests = keys.filter(pa.array(leader == numbers(keys, "doc"))).combine_chunks()
+        outbox = Outbox(work, f"{step}/keys", group.number, partitions)
+        for batch in bests.to_batches():
+            outbox.add(batch, partition_of(batch["high"].to_numpy(), partitions))
+        return _Elected(within=within.close(), keys=outbox.close())
 
-    def send() -> Sent:
-        storage, absent = work.storage, following(work, without, group.number)
-        outbox = Outbox(work, step, group.number, partitions)
-        for shard in group.shards:
-            salt = np.uint64(stage.salt(shard.source))
-            for docs, batch in read_shard(storage, shard, columns, absent):
-                high = batch[columns[0]].to_numpy() ^ salt
-                rows = pa.RecordBatch.from_arrays(
-                    [pa.array(high), batch[columns[1]], batch[columns[2]], pa.array(docs)], schema=_KEYS
-                )
-                if is_minhash:
-                    has_shingles = batch[SHINGLES].to_numpy() > 0
-                    rows, high = rows.filter(pa.array(has_shingles)), high[has_shingles]
-                outbox.add(rows, partition_of(high, partitions))
-        return outbox.close()
-
-    return work.once(f"{step}/{group.number:05d}", Sent, send)
+    return work.once(f"{step}/within/{group.number:05d}", _Elected, elect)
 
 
-def _elect(work: Work, step: str, keys: Shuffle, addresses: Addresses, partition: int) -> Sent:
+def _elect_across(work: Work, step: str, keys: Shuffle, addresses: Addresses, partition: int) -> Sent:
     def elect() -> Sent:
         table = receive(work, keys, partition, _KEYS)
-        high, low, priority, docs = (numbers(table, name) for name in _KEYS.names)
-        leader = np.empty(docs.size, np.uint32)
-        order, _ = key_order(high)
-        kernels.elect(order, high, low, priority, docs, leader)
-        follows = np.flatnonzero(leader != np.arange(docs.size, dtype=np.uint32))
-        doc = docs[follows]
-        outbox = Outbox(work, step, partition, addresses.groups)
-        rows = pa.RecordBatch.from_arrays([pa.array(doc), pa.array(docs[leader[follows]])], schema=FOLLOWERS)
-        outbox.add(rows, addresses.group(doc))
+        rows = _following_rows(numbers(table, "doc"), _leaders(table))
+        outbox = Outbox(work, f"{step}/across", partition, addresses.groups)
+        outbox.add(rows, addresses.group(rows["doc"].to_numpy()))
         return outbox.close()
 
-    return work.once(f"{step}/{partition:05d}", Sent, elect)
+    return work.once(f"{step}/across/{partition:05d}", Sent, elect)
+
+
+def _keys_of(work: Work, stage: DedupStage, absent: Uint64s, group: Group) -> pa.Table:
+    """The keys, as _KEYS, of a group's documents but for the absent ones and, for MinHash, those without shingles."""
+    is_minhash = isinstance(stage, MinHashDedup)
+    columns = [SET_HIGH, SET_LOW, SET_PRIORITY, SHINGLES] if is_minhash else [KEY_HIGH, KEY_LOW, KEY_PRIORITY]
+    batches = []
+    for shard in group.shards:
+        salt = np.uint64(stage.salt(shard.source))
+        for docs, batch in read_shard(work.storage, shard, columns, absent):
+            high = pa.array(batch[columns[0]].to_numpy() ^ salt)
+            rows = pa.RecordBatch.from_arrays(
+                [high, batch[columns[1]], batch[columns[2]], pa.array(docs)], schema=_KEYS
+            )
+            batches.append(rows.filter(pa.array(batch[SHINGLES].to_numpy() > 0)) if is_minhash else rows)
+    return pa.Table.from_batches(batches, _KEYS)
+
+
+def _leaders(keys: pa.Table) -> Uint64s:
+    """The best document of each row's key, (rows,)."""
+    high, low, priority, docs = (numbers(keys, name) for name in _KEYS.names)
+    leader = np.empty(docs.size, np.uint32)
+    order, _ = key_order(high)
+    kernels.elect(order, high, low, priority, docs, leader)
+    return np.asarray(docs[leader])
+
+
+def _following_rows(docs: Uint64s, leader: Uint64s) -> pa.RecordBatch:
+    """Those that do not lead themselves, as FOLLOWERS."""
+    follows = docs != leader
+    return pa.RecordBatch.from_arrays([pa.array(docs[follows]), pa.array(leader[follows])], schema=FOLLOWERS)
 
 
 def key_order(keys: Uint64s) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint32]], Uint64s]:

@@ -20,7 +20,6 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 _ROW_BITS = np.uint64(32)
 _ROW_MASK = np.uint64((1 << 32) - 1)
-_GROUPS = 4096
 
 
 class ShardInput(BaseModel):
@@ -72,7 +71,7 @@ def divide(shards: Sequence[ShardInput], bounds: Bounds) -> list[Group]:
     numbers = [shard.number for shard in shards]
     if numbers != sorted(set(numbers)) or (numbers and not 0 <= numbers[0] <= numbers[-1] < 1 << 32):
         raise ValueError(f"shards must be numbered in ascending order, each once: {numbers[:10]}")
-    enough = max(bounds.group_documents, sum(shard.documents for shard in shards) // _GROUPS)
+    enough = bounds.documents(sum(shard.documents for shard in shards))
     groups: list[Group] = []
     held: list[ShardInput] = []
     for shard in shards:

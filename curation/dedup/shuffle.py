@@ -9,8 +9,9 @@ memory writes several objects. Slices are Arrow IPC streams.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -115,8 +116,19 @@ class Outbox:
 
 def receive(work: Work, shuffle: Shuffle, partition: int, schema: pa.Schema) -> pa.Table:
     """All rows sent to a partition, in the order of the mappers."""
-    tables = list(_each(lambda key: read_slice(work, key, partition), list(shuffle.keys())))
+    return pa.concat_tables([schema.empty_table(), *slices(work, shuffle, partition)])
+
+
+def receive_own(work: Work, shuffle: Shuffle, mapper: int, schema: pa.Schema) -> pa.Table:
+    """All rows that one mapper of a shuffle of one partition sent."""
+    names = [object_name(shuffle.step, mapper, number) for number in range(shuffle.objects[mapper])]
+    tables = (read_slice(work, name, 0) for name in names)
     return pa.concat_tables([schema.empty_table(), *(table for table in tables if table is not None)])
+
+
+def slices(work: Work, shuffle: Shuffle, partition: int) -> Iterator[pa.Table]:
+    """The rows sent to a partition, a slice at a time, in the order of the mappers: for partitions that may be hot."""
+    yield from _each(lambda key: read_slice(work, key, partition), shuffle.keys())
 
 
 def read_slice(work: Work, name: str, partition: int) -> pa.Table | None:
@@ -134,13 +146,15 @@ def numbers(table: pa.Table, name: str) -> np.ndarray[Any, Any]:
     return np.asarray(table[name].to_numpy())
 
 
-def _each(read: Callable[[str], pa.Table | None], keys: list[str]) -> Iterator[pa.Table | None]:
-    """The slices in order; several are asked for at once where there are many, as each costs a round trip."""
-    if len(keys) <= _READERS:
-        yield from map(read, keys)
-        return
+def _each(read: Callable[[str], pa.Table | None], keys: Iterator[str]) -> Iterator[pa.Table]:
+    """The slices that are not empty, in order; a few are asked for ahead, as each costs a round trip."""
     with ThreadPoolExecutor(_READERS) as pool:
-        yield from pool.map(read, keys)
+        ahead: deque[Future[pa.Table | None]] = deque()
+        for key in keys:
+            ahead.append(pool.submit(read, key))
+            if len(ahead) > _READERS and (table := ahead.popleft().result()) is not None:
+                yield table
+        yield from (table for each in ahead if (table := each.result()) is not None)
 
 
 def _sliced(table: pa.Table, bounds: Partitions) -> bytes:

@@ -24,13 +24,15 @@ from curation.storage import find
 
 BUILT_IN = "lid.176"
 LABEL_PREFIX = bytes(kernels.LABEL_PREFIX).decode()
-END_OF_LINE = bytes(kernels.END_OF_LINE)
+END_OF_LINE = b"</s>"
 MAGIC, SUPERVISED = 793712314, 3
 HIERARCHICAL_SOFTMAX, LOSSES = 1, 4
 CENTROIDS = 256
 MOST_COUNTS = 10**14  # fastText marks what is not yet in the tree of labels with a count of 1e15
 MOST_PRUNED_BUCKETS = 1 << 26
-MEMORY_BYTES = 16 << 20
+MEMORY_BYTES = 32 << 20
+MOST_CHOICES = 512
+LINE_BYTES = 64
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,8 +48,9 @@ class Network(NamedTuple):
     word_data: Array  # uint8: words, then labels, as the dictionary holds them
     word_offsets: Array  # (words + labels + 1,) int64
     word_slots: Array  # table of them by hash, int32
-    bucket_rows: Array  # (buckets,) int32: their rows, counted from the first after the words, -1 if pruned; (0,): all
-    bucket_bits: Array  # which of them are kept, a bit each: small enough for a core's cache
+    bucket_bits: Array  # (buckets / 64,) uint64: which of them are kept, a bit each; (0,): all
+    bucket_ranks: Array  # (buckets / 64,) int32: how many are kept below each 64
+    bucket_rows: Array  # (kept buckets,) int32: their rows, counted from the first after the words
     end_of_line: int  # the word that fastText sets at a line's end, -1 where the dictionary has none
     end_of_line_hash: np.uint32
     words: int
@@ -59,11 +62,15 @@ class Network(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What one thread remembers of the tokens it met: each one's sum of rows. Only speed depends on it."""
+    """What one thread remembers of the tokens it met: each one's sum of rows. Only speed depends on it.
 
-    tokens: Array  # ((slots + 1) * 32,) uint8
-    facts: Array  # (slots + 1, 3) int32: the token's length in bytes, how many rows, whether it is a word
-    sums: Array  # (slots + 1, dim) float32
+    A record is a token (32 bytes, zeros after its end), its facts and, from the second cache line on, its sum. The
+    facts are fastText's hash (the upper 32 bits), how many rows it adds, and whether it is a word (the lowest bit).
+    """
+
+    records: Array  # (slots + 1, words) uint64; the last is for what is not kept
+    sums: Array  # (slots + 1, 2 * words) float32, the same bytes
+    chosen: Array  # int32, where the kernel lists a token's rows
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class Model:
 
     def _memory(self) -> Memory:
         if not hasattr(self._threads, "memory"):
-            self._threads.memory = _empty_memory(self.network.rows.shape[1])
+            self._threads.memory = _empty_memory(self.network.rows.shape[1], self.network.max_n)
         memory: Memory = self._threads.memory
         return memory
 
@@ -146,13 +153,14 @@ def _stored_bytes(url: str) -> bytes:
         raise ModelError(f"{url}: there is no such model") from error
 
 
-def _empty_memory(dim: int) -> Memory:
-    slots = 1 << max(8, (MEMORY_BYTES // (4 * dim + kernels.TOKEN_BYTES + 12)).bit_length() - 1)
-    return Memory(
-        tokens=np.zeros((slots + 1) * kernels.TOKEN_BYTES, np.uint8),
-        facts=np.zeros((slots + 1, 3), np.int32),
-        sums=np.zeros((slots + 1, dim), np.float32),
-    )
+def _empty_memory(dim: int, max_n: int) -> Memory:
+    line = LINE_BYTES // 8
+    words = line * (1 + -(-4 * dim // LINE_BYTES))
+    slots = 1 << max(8, (MEMORY_BYTES // (8 * words)).bit_length() - 1)
+    space = np.zeros((slots + 1) * words + line, np.uint64)
+    first = -(space.ctypes.data // 8) % line  # so that records begin with a cache line
+    records = space[first : first + (slots + 1) * words].reshape(slots + 1, words)
+    return Memory(records, records.view(np.float32), np.zeros(MOST_CHOICES + max_n, np.int32))
 
 
 class _ModelFile:
@@ -242,6 +250,8 @@ class _ModelFile:
         needed = int(bucket_rows.max(initial=-1)) + 1 if dictionary.is_pruned else arguments.buckets * has_ngrams
         self._expect(rows.shape[0] >= dictionary.words + needed, f"{rows.shape[0]} rows, expected more")
         self._expect(bool(np.isfinite(rows).all() and np.isfinite(outputs).all()), "a weight is not a finite number")
+        bucket_bits = _bits(bucket_rows >= 0)
+        kept_buckets = np.bitwise_count(bucket_bits).astype(np.int64)
         left, right = _tree(dictionary.label_counts if arguments.loss == HIERARCHICAL_SOFTMAX else [])
         word_data, word_offsets = _joined(dictionary.entries)
         end_of_line_hash = kernels.hashes_of(*_joined([END_OF_LINE]))[0]
@@ -253,8 +263,9 @@ class _ModelFile:
             word_data=word_data,
             word_offsets=word_offsets,
             word_slots=kernels.slots_of(kernels.hashes_of(word_data, word_offsets)),
-            bucket_rows=bucket_rows,
-            bucket_bits=np.packbits(bucket_rows >= 0, bitorder="little"),
+            bucket_bits=bucket_bits,
+            bucket_ranks=(np.cumsum(kept_buckets) - kept_buckets).astype(np.int32),
+            bucket_rows=bucket_rows[bucket_rows >= 0],
             end_of_line=_position(dictionary.entries[: dictionary.words], END_OF_LINE),
             end_of_line_hash=end_of_line_hash,
             words=dictionary.words,
@@ -266,7 +277,7 @@ class _ModelFile:
         )
 
     def _bucket_rows(self, dictionary: _Dictionary, buckets: int) -> Array:
-        """(buckets,) int32, or (0,) where nothing was pruned."""
+        """(buckets,) int32, each one's row after those of words, -1 if pruned; (0,) where none is."""
         if not dictionary.is_pruned:
             return np.zeros(0, np.int32)
         kept, rows = dictionary.pruned.T
@@ -329,6 +340,12 @@ def _joined(words: list[bytes]) -> tuple[Array, Array]:
     offsets = np.zeros(len(words) + 1, np.int64)
     np.cumsum([len(word) for word in words], out=offsets[1:])
     return np.frombuffer(b"".join(words), np.uint8).copy(), offsets
+
+
+def _bits(flags: Array) -> Array:
+    """(flags / 64,) uint64, the first flag lowest."""
+    packed = np.packbits(flags, bitorder="little")
+    return np.pad(packed, (0, -packed.size % 8)).view(np.uint64)
 
 
 def _position(words: list[bytes], word: bytes) -> int:

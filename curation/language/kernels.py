@@ -11,6 +11,19 @@ import math
 import numba as nb
 import numpy as np
 
+from curation.language.lanes import (
+    LANES,
+    MARKS,
+    ONES,
+    count_bits,
+    first_mark,
+    last_mark,
+    load_word,
+    marks_between,
+    marks_of,
+    prefetch,
+    store_word,
+)
 from curation.text.unicode import ALPHA, DIGIT, SPACE, UPPER, decode
 
 BLANK = 0x20
@@ -21,11 +34,14 @@ WORD_NGRAM_PRIME = np.uint64(116049371)
 SLOT_PRIME = np.uint64(2654435769)
 HIERARCHICAL_SOFTMAX, SOFTMAX = 1, 3
 LEAST_SCORE = np.float32(math.log(1e-5))  # a probability of 0, as fastText takes logarithms; its tree stops there
-END_OF_LINE = np.frombuffer(b"</s>", np.uint8)
+END_OF_LINE, END_OF_LINE_BYTES = np.uint64(int.from_bytes(b"</s>", "little")), 4
 LESS, GREATER = np.uint8(ord("<")), np.uint8(ord(">"))
 LABEL_PREFIX = np.frombuffer(b"__label__", np.uint8)
-LENGTH, ROWS, IS_WORD = 0, 1, 2  # columns of a memory's facts
-TOKEN_BYTES = 32  # the longest token that a memory keeps
+TOKEN_BYTES = 32  # the longest token that a memory keeps: four words of eight bytes
+FACTS, SUM = 4, 16  # where a memory's record has its facts (uint64) and its sum (float32)
+BLOCK = 32  # tokens whose records are asked for before the first of them is read
+MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd numbers, as in xxHash
+MIX_C, MIX_D = np.uint64(0x165667B19E3779F9), np.uint64(0x85EBCA77C2B2AE63)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -60,15 +76,59 @@ def _normalise_one(data, start, stop, classes, lower, fold, text, end):
     after_letter = False
     i = start
     while i < stop:
-        if _is_ascii_letter(data[i]) and not _begins_address(data, i, stop):
-            before = i
+        if data[i] < 0x80 and i + LANES < stop:  # of eight bytes those before the first that needs a closer look
+            word = load_word(data, i)
+            following_word = load_word(data, i + 1)
+            lines = marks_of(word, 0x0A)
+            # a line's end is a blank
+            word ^= (lines >> np.uint64(7)) * np.uint64(0x0A ^ BLANK)
+            folded = word | ONES * np.uint64(0x20)
+            alphabetic = marks_between(folded, ord("a"), ord("z")) & ~word
+            blanks = marks_of(word, BLANK)
+            before = np.uint64(0x80) if i > start and _is_ascii_letter(data[i - 1]) else np.uint64(0)
+            # an address may begin where letters begin and the next byte fits: "ht", "ft", "ww"
+            begins = alphabetic & ~(alphabetic << np.uint64(8) | before)
+            following_folded = following_word | ONES * np.uint64(0x20)
+            second_is_t = marks_of(following_folded, ord("t"))
+            begins &= ((marks_of(folded, ord("h")) | marks_of(folded, ord("f"))) & second_is_t) | (
+                marks_of(folded, ord("w")) & marks_of(following_folded, ord("w"))
+            )
+            before = np.uint64(0x80) if end == first or text[end - 1] == BLANK else np.uint64(0)
+            other = ~(marks_between(word, BLANK, 0x7E) & ~marks_between(word, ord("0"), ord("9"))) & MARKS
+            other |= begins | blanks & (blanks << np.uint64(8) | before)
+            if token_has_digits:
+                other |= blanks
+            copied = first_mark(other)
+            if copied:
+                if copied < LANES:
+                    within = (np.uint64(1) << np.uint64(8 * copied)) - np.uint64(1)
+                    alphabetic &= within
+                    blanks &= within
+                store_word(text, end, word | alphabetic >> np.uint64(2) if fold else word)
+                capitals += count_bits(alphabetic & ~(word << np.uint64(2)))
+                if blanks:
+                    last = last_mark(blanks)
+                    token = end + last + 1
+                    token_letters = letters + count_bits(
+                        alphabetic & ((np.uint64(1) << np.uint64(8 * last)) - np.uint64(1))
+                    )
+                letters += count_bits(alphabetic)
+                i += copied
+                end += copied
+                after_letter = _is_ascii_letter(data[i - 1])
+                if copied == LANES:
+                    continue
+        if _is_ascii_letter(data[i]) and (
+            (i > start and _is_ascii_letter(data[i - 1])) or not _begins_address(data, i, stop)
+        ):
+            before_run = i
             while i < stop and _is_ascii_letter(data[i]):
                 byte = data[i]
                 capitals += byte < ord("a")
                 text[end] = byte | 0x20 if fold else byte
                 end += 1
                 i += 1
-            letters += i - before
+            letters += i - before_run
             after_letter = True
             continue
         point, following = decode(data, i)
@@ -86,6 +146,8 @@ def _normalise_one(data, start, stop, classes, lower, fold, text, end):
                 token, token_letters, token_has_digits = end, letters, False
             after_letter = False
             i = following
+            while i < stop and (data[i] == BLANK if kind & SPACE else kind & DIGIT and ord("0") <= data[i] <= ord("9")):
+                i += 1
             continue
         is_letter, is_capital = kind & ALPHA != 0, kind & UPPER != 0
         letters += is_letter
@@ -226,8 +288,14 @@ def predict(data, offsets, network, memory):
     output = np.empty(network.outputs.shape[0] + 1, np.float32)
     stack = np.empty(network.left.size + 2, np.int32)
     scores = np.empty(network.left.size + 2, np.float32)
+    longest = 0
     for d in range(documents):
-        if _hidden(data, offsets[d], offsets[d + 1], network, memory, hidden) == 0:
+        longest = max(longest, offsets[d + 1] - offsets[d])
+    framed = np.empty(longest + 3, np.uint8)
+    block_words = np.empty((BLOCK, 4), np.uint64)
+    block_places = np.empty((BLOCK, 3), np.int64)
+    for d in range(documents):
+        if _hidden(data, offsets[d], offsets[d + 1], network, memory, block_words, block_places, framed, hidden) == 0:
             continue
         best = (np.float32(-np.inf), np.float32(-np.inf), np.int64(-1), np.int64(-1))
         if network.loss == HIERARCHICAL_SOFTMAX:
@@ -243,120 +311,186 @@ def predict(data, offsets, network, memory):
 
 
 @nb.njit(cache=True, nogil=True)
-def _hidden(data, start, stop, network, memory, hidden):
+def _hidden(data, start, stop, network, memory, block_words, block_places, framed, hidden):
     """The mean of the rows of the words, subwords and word n-grams of one line, into `hidden`; how many rows.
 
     One body, since numba counts references to every array that a call is given, which costs more than a token does.
+    `block_words` (BLOCK, 4) uint64, `block_places` (BLOCK, 3) int64 and `framed` uint8 (as long as the longest document
+    and 3 more) are space to work in.
     """
-    tokens, facts, sums = memory.tokens, memory.facts, memory.sums
-    rows, kept, first_row, buckets = network.rows, network.bucket_rows, network.words, np.uint64(network.buckets)
-    bits = network.bucket_bits
+    records, sums = memory.records, memory.sums
+    rows, kept, first_row, buckets = network.rows, network.bucket_rows, network.words, np.int64(network.buckets)
+    bits, ranks = network.bucket_bits, network.bucket_ranks
     word_slots, word_offsets, word_data = network.word_slots, network.word_offsets, network.word_data
-    min_n, max_n, dim = network.min_n, network.max_n, hidden.size
+    min_n, max_n, dim = network.min_n, network.max_n, rows.shape[1]
     end_of_line, end_of_line_hash = network.end_of_line, network.end_of_line_hash
+    chosen = memory.chosen
+    per_bucket = 1.0 / buckets
+    last_slot = records.shape[0] - 1  # for tokens too long to keep
     running = np.zeros(max(network.word_ngrams - 1, 0), np.uint64)  # a ring: hashes of n-grams that go on
     hidden[:] = 0
     count = words = 0
-    is_last = False
     i = start
+    is_last = False
     while not is_last:
-        while i < stop and _is_blank(data[i]):
-            i += 1
-        begin = i
-        value = HASH_START
-        while i < stop and not _is_blank(data[i]):
-            value = _hashed(value, data[i])
-            i += 1
-        length = i - begin
-        is_word = True
-        is_last = length == 0 or (length == END_OF_LINE.size and _equal(data, begin, END_OF_LINE, 0, length))
-        if is_last:
-            value = end_of_line_hash
-            if end_of_line >= 0:
-                count += 1
+        block = 0
+        while block < BLOCK:
+            while i < stop and _is_blank(data[i]):
+                i += 1
+            begin = i
+            length = TOKEN_BYTES
+            first_word = second_word = third_word = fourth_word = np.uint64(0)
+            if begin + 2 * LANES <= data.size:
+                first_word, second_word = load_word(data, begin), load_word(data, begin + LANES)
+                length = first_mark((first_word - ONES * np.uint64(BLANK + 1)) & ~first_word & MARKS)
+                if length == LANES:
+                    length += first_mark((second_word - ONES * np.uint64(BLANK + 1)) & ~second_word & MARKS)
+                length = min(length, stop - begin)
+            if length < 2 * LANES and (begin + length == stop or _is_blank(data[begin + length])):
+                low, high = min(length, LANES), max(length - LANES, 0)
+                first_word &= ((np.uint64(1) << np.uint64(4 * low)) << np.uint64(4 * low)) - np.uint64(1)
+                second_word &= (np.uint64(1) << np.uint64(8 * high)) - np.uint64(1)
+                i += length
+            else:  # a long one, the last of the data, or one with control characters
+                first_word = second_word = np.uint64(0)
+                while i < stop and not _is_blank(data[i]):
+                    place, byte = (i - begin) >> 3, np.uint64(data[i]) << np.uint64(8 * ((i - begin) & 7))
+                    first_word |= byte if place == 0 else np.uint64(0)
+                    second_word |= byte if place == 1 else np.uint64(0)
+                    third_word |= byte if place == 2 else np.uint64(0)
+                    fourth_word |= byte if place == 3 else np.uint64(0)
+                    i += 1
+                length = i - begin
+            key = first_word * MIX_A + second_word * MIX_B + third_word * MIX_C + fourth_word * MIX_D
+            key = (key ^ (key >> np.uint64(32))) * MIX_A
+            slot = np.int64(key >> np.uint64(40)) & (last_slot - 1)
+            if length > TOKEN_BYTES:
+                slot = last_slot
+            prefetch(records, slot)
+            block_words[block, 0] = first_word
+            block_words[block, 1] = second_word
+            block_words[block, 2] = third_word
+            block_words[block, 3] = fourth_word
+            block_places[block, 0] = begin
+            block_places[block, 1] = length
+            block_places[block, 2] = slot
+            block += 1
+            if length == 0:
+                break
+        for one in range(block):
+            first_word, second_word = block_words[one, 0], block_words[one, 1]
+            third_word, fourth_word = block_words[one, 2], block_words[one, 3]
+            begin, length, slot = block_places[one, 0], block_places[one, 1], block_places[one, 2]
+            apart = (
+                (records[slot, 0] ^ first_word)
+                | (records[slot, 1] ^ second_word)
+                | (records[slot, 2] ^ third_word)
+                | (records[slot, 3] ^ fourth_word)
+            )
+            is_last = length == 0 or (first_word == END_OF_LINE and length == END_OF_LINE_BYTES)
+            if not is_last and (apart or length > TOKEN_BYTES):
+                value = HASH_START
+                framed[0] = LESS
+                for k in range(length):
+                    framed[k + 1] = data[begin + k]
+                    value = _hashed(value, data[begin + k])
+                framed[length + 1] = GREATER
                 for j in range(dim):
-                    hidden[j] += rows[end_of_line, j]
-        else:
-            slot = np.int64(value) & (facts.shape[0] - 2)  # a power of two, and one more for tokens too long to keep
-            if facts[slot, LENGTH] != length or not _equal(data, begin, tokens, slot * TOKEN_BYTES, length):
-                if length > TOKEN_BYTES:
-                    slot = facts.shape[0] - 1
-                else:
-                    for k in range(length):
-                        tokens[slot * TOKEN_BYTES + k] = data[begin + k]
-                for j in range(dim):
-                    sums[slot, j] = 0
+                    sums[slot, SUM + j] = 0
                 added = 0
-                word = _find_word(data, begin, length, value, word_slots, word_offsets, word_data)
+                word = np.int64(-1)
+                place = _first_slot(value, word_slots.size)
+                while word_slots[place] >= 0:
+                    candidate = np.int64(word_slots[place])
+                    offset = word_offsets[candidate]
+                    if word_offsets[candidate + 1] - offset == length and _equal(
+                        data, begin, word_data, offset, length
+                    ):
+                        word = candidate
+                        break
+                    place = (place + 1) & (word_slots.size - 1)
                 is_label = length >= LABEL_PREFIX.size and _equal(data, begin, LABEL_PREFIX, 0, LABEL_PREFIX.size)
                 is_word = word < first_row and (word >= 0 or not is_label)
                 if is_word and word >= 0:
                     added = 1
                     for j in range(dim):
-                        sums[slot, j] += rows[word, j]
-                for first in range(begin - 1, i + 1 if is_word else 0):  # the n-grams of "<" + token + ">"
-                    if begin <= first < i and data[first] & 0xC0 == 0x80:
+                        sums[slot, SUM + j] += rows[word, j]
+                choices = 0
+                for first in range(length + 2 if is_word else 0):  # the n-grams of "<" + token + ">"
+                    if framed[first] & 0xC0 == 0x80:
                         continue
                     gram = HASH_START
                     k = first
                     for n in range(1, max_n + 1):
-                        if k > i:
+                        if k > length + 1:
                             break
-                        gram = _hashed(gram, LESS if k < begin else (GREATER if k == i else data[k]))
+                        gram = _hashed(gram, framed[k])
                         k += 1
-                        while k < i and data[k] & 0xC0 == 0x80:
-                            gram = _hashed(gram, data[k])
+                        while framed[k] & 0xC0 == 0x80 and k <= length:
+                            gram = _hashed(gram, framed[k])
                             k += 1
-                        if n < min_n or (n == 1 and (first < begin or k > i)):
+                        if n < min_n or (n == 1 and (first == 0 or k > length + 1)):
                             continue
-                        row = np.int64(np.uint64(gram) % buckets)
-                        if kept.size:
-                            row = np.int64(kept[row] if bits[row >> 3] >> (row & 7) & 1 else -1)
-                        if row >= 0:
-                            added += 1
+                        bucket = np.int64(gram)  # modulo buckets; exact for 32 bits, since it is never near an edge
+                        bucket -= np.int64((np.float64(bucket) + 0.5) * per_bucket) * buckets
+                        chosen[choices] = bucket  # then kept or overwritten: a branch would often be guessed wrong
+                        if bits.size:
+                            choices += int(bits[bucket >> 6] >> np.uint64(bucket & 63)) & 1
+                        else:
+                            choices += 1
+                    if choices + max_n > chosen.size or first == length + 1:
+                        added += choices
+                        for c in range(choices):
+                            row = np.int64(chosen[c])
+                            if bits.size:
+                                below = bits[row >> 6] & ((np.uint64(1) << np.uint64(row & 63)) - np.uint64(1))
+                                row = np.int64(kept[ranks[row >> 6] + count_bits(below)])
+                            row += first_row
                             for j in range(dim):
-                                sums[slot, j] += rows[first_row + row, j]
-                facts[slot, LENGTH] = length
-                facts[slot, ROWS] = added
-                facts[slot, IS_WORD] = is_word
-            for j in range(dim):
-                hidden[j] += sums[slot, j]
-            count += facts[slot, ROWS]
-            is_word = facts[slot, IS_WORD] != 0
-        if running.size and is_word:
-            signed = np.uint64(np.int64(np.int32(value)))
-            for back in range(1, min(running.size, words) + 1):
-                place = (words - back) % running.size
-                running[place] = running[place] * WORD_NGRAM_PRIME + signed
-                row = np.int64(running[place] % buckets)
-                if kept.size:
-                    row = np.int64(kept[row])
-                if row >= 0:
+                                sums[slot, SUM + j] += rows[row, j]
+                        choices = 0
+                records[slot, 0] = first_word
+                records[slot, 1] = second_word
+                records[slot, 2] = third_word
+                records[slot, 3] = fourth_word
+                records[slot, FACTS] = (
+                    np.uint64(value) << np.uint64(32) | np.uint64(added) << np.uint64(1) | np.uint64(is_word)
+                )
+            if is_last:
+                slot = last_slot
+                records[slot, FACTS] = np.uint64(end_of_line_hash) << np.uint64(32) | np.uint64(1)
+                for j in range(dim):
+                    sums[slot, SUM + j] = 0
+                if end_of_line >= 0:
+                    records[slot, FACTS] |= np.uint64(2)
+                    for j in range(dim):
+                        sums[slot, SUM + j] = rows[end_of_line, j]
+            for j in range(hidden.size):
+                hidden[j] += sums[slot, SUM + j]
+            count += int(records[slot, FACTS] & np.uint64(0xFFFFFFFF)) >> 1
+            if running.size and records[slot, FACTS] & np.uint64(1):
+                signed = np.uint64(np.int64(np.int32(records[slot, FACTS] >> np.uint64(32))))
+                for back in range(1, min(running.size, words) + 1):
+                    place = (words - back) % running.size
+                    running[place] = running[place] * WORD_NGRAM_PRIME + signed
+                    row = np.int64(running[place] % np.uint64(buckets))
+                    if bits.size:
+                        if not bits[row >> 6] >> np.uint64(row & 63) & np.uint64(1):
+                            continue
+                        below = bits[row >> 6] & ((np.uint64(1) << np.uint64(row & 63)) - np.uint64(1))
+                        row = np.int64(kept[ranks[row >> 6] + count_bits(below)])
                     count += 1
                     for j in range(dim):
                         hidden[j] += rows[first_row + row, j]
-            running[words % running.size] = signed
-            words += 1
+                running[words % running.size] = signed
+                words += 1
+            if is_last:
+                break
     if count:
         scale = np.float32(1.0 / count)
         for j in range(dim):
             hidden[j] *= scale
     return count
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def _find_word(data, begin, length, value, slots, offsets, words):
-    """The number of a word or label of the dictionary, -1 where it has none."""
-    word = np.int64(-1)
-    slot = _first_slot(value, slots.size)
-    while slots[slot] >= 0:
-        candidate = np.int64(slots[slot])
-        first = offsets[candidate]
-        if offsets[candidate + 1] - first == length and _equal(data, begin, words, first, length):
-            word = candidate
-            break
-        slot = (slot + 1) & (slots.size - 1)
-    return word
 
 
 @nb.njit(cache=True, nogil=True)
@@ -433,12 +567,6 @@ def _dot(rows, row, vector):
     for j in range(vector.size):
         total += rows[row, j] * vector[j]
     return total
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def _add(sums, rows, row):
-    for j in range(sums.size):
-        sums[j] += rows[row, j]
 
 
 @nb.njit(cache=True, nogil=True, inline="always")

@@ -20,14 +20,14 @@ from curation.dedup import fingerprints, write_fingerprints
 from curation.errors import AccountingError
 from curation.pipeline.inputs import Shard
 from curation.recipe import Recipe
-from curation.report import EXAMPLES, EXCERPT, Example, example_order, first_examples
+from curation.report import EXAMPLES, EXCERPT, Example, Report, example_order, first_examples
 from curation.sources import Failure
 from curation.stage import RowStage
 from curation.text.signals import with_signals
 from curation.work import Work
 
 PART_BYTES = 64 << 20
-"""A part is closed once the texts that go on in it reach this size."""
+"""A part is closed once the documents that go on in it reach this size in memory, with their values."""
 PART_ROWS = 1 << 17
 """… or once it accounts for so many records."""
 
@@ -71,7 +71,12 @@ class Part(BaseModel):
     """Key of their fingerprints, in the same order."""
     decisions: str
     """Key of the decisions on the others."""
-    examples: tuple[Example, ...]
+    examples: str
+    """Key of examples of them, as a report."""
+    failures: tuple[str, ...]
+    """Some of the failures, in a sentence each."""
+    broken: tuple[str, ...]
+    """URIs of files of which records are lost that nobody could count."""
 
 
 class Filtered(BaseModel):
@@ -104,7 +109,7 @@ class _OpenPart:
     def __init__(self, run: Run, shard: Shard, number: int) -> None:
         self.run, self.shard, self.number = run, shard, number
         self.records = self.failed = self.documents = self.bytes = 0
-        self._text_bytes = 0
+        self._held = 0
         self._plan = signal_plan(run.recipe.row_stages)
         self._schema = pa.schema([*document.SCHEMA, *run.values])
         self._decision_schema = decision.decision_schema(run.values)
@@ -113,10 +118,12 @@ class _OpenPart:
         self._fingerprints: list[pa.RecordBatch] = []
         self._decisions: list[pa.RecordBatch] = []
         self._examples: dict[str, list[Example]] = {}
+        self._failures: dict[str, str] = {}
+        self._broken: list[str] = []
 
     @property
     def is_full(self) -> bool:
-        return self._text_bytes >= PART_BYTES or self.records >= PART_ROWS
+        return self._held >= PART_BYTES or self.records >= PART_ROWS
 
     def add(self, uri: str, batch: pa.RecordBatch, failures: Sequence[Failure]) -> None:
         """Account for these records of the file at `uri`."""
@@ -139,6 +146,9 @@ class _OpenPart:
         texts, decisions = work.key(f"filter/{name}.texts.parquet"), work.key(f"filter/{name}.decisions.parquet")
         work.storage.write(texts, self._texts.getvalue())
         work.storage.write(decisions, decision.encode(self._decisions, self._decision_schema))
+        examples = work.key(f"filter/{name}.examples")
+        shown = Report(examples=tuple(e for reason in sorted(self._examples) for e in self._examples[reason]))
+        work.storage.write(examples, shown.model_dump_json().encode())
         recipe = self.run.recipe
         return Part(
             name=name,
@@ -149,10 +159,12 @@ class _OpenPart:
             bytes=self.bytes,
             texts=texts,
             fingerprints=write_fingerprints(
-                work, f"filter/{name}.fingerprints.parquet", self._fingerprints, recipe.exact, recipe.minhash
+                work, f"filter/{name}.fingerprints", self._fingerprints, recipe.exact, recipe.minhash
             ),
             decisions=decisions,
-            examples=tuple(e for reason in sorted(self._examples) for e in self._examples[reason]),
+            examples=examples,
+            failures=tuple(self._failures.values()),
+            broken=tuple(dict.fromkeys(self._broken)),
         )
 
     def _filter(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -189,6 +201,9 @@ class _OpenPart:
     def _fail(self, uri: str, failures: Sequence[Failure]) -> None:
         count = len(failures)
         self.failed += count
+        self._broken += [uri] * any(failure.ends_file for failure in failures)
+        for failure in failures:
+            self._failures.setdefault(failure.reason, f"{failure.reason} ({uri}, {_located(failure)})")
         columns = {
             document.SOURCE: pa.array([self.shard.source.name] * count),
             document.SHARD: pa.array([uri] * count),
@@ -208,7 +223,7 @@ class _OpenPart:
         if batch.num_rows == 0:
             return
         batch = document.without_scratch(batch)
-        self._text_bytes += _sum(document.text_bytes(batch))
+        self._held += batch.get_total_buffer_size()
         recipe = self.run.recipe
         self._fingerprints.append(fingerprints(batch, recipe.exact, recipe.minhash))
         self.documents += batch.num_rows

@@ -39,7 +39,12 @@ class Finished(BaseModel):
 
     kept: manifest.Part | None
     decisions: manifest.Part
-    report: Report
+    decided: int
+    """How many records the part's report accounts for."""
+    kept_documents: int
+    """How many of them it says are kept."""
+    report: str
+    """Key of its share of the report."""
 
 
 def finish_part(run: Run, ending: Ending) -> Finished:
@@ -59,15 +64,21 @@ def _finish(run: Run, ending: Ending) -> Finished:
     data = decision.encode(every, decided.schema)
     path = f"{corpus.DECISIONS}/version={ending.version}/run={run.id}/{part.name.replace('/', '-')}.parquet"
     storage.write(path, data)
+    filtered = Report.model_validate_json(storage.read(part.examples))
+    report = Report(
+        stages=tuple(stage.name for stage in run.recipe.stages),
+        cells=_cells(pa.Table.from_batches(every)),
+        examples=(*filtered.examples, *_duplicates(run, batch, decided)),
+        clusters=_histogram(sizes),
+    )
+    key = run.work.key(f"finish/{part.name}.report")
+    storage.write(key, report.model_dump_json().encode())
     return Finished(
         kept=_write_kept(run, part, batch.filter(is_kept), sizes[is_kept.to_numpy(zero_copy_only=False)]),
         decisions=manifest.part(path, data, part.records),
-        report=Report(
-            stages=tuple(stage.name for stage in run.recipe.stages),
-            cells=_cells(pa.Table.from_batches(every)),
-            examples=(*part.examples, *_duplicates(run, batch, decided)),
-            clusters=_histogram(sizes),
-        ),
+        decided=report.documents(),
+        kept_documents=report.documents("kept"),
+        report=key,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
-from curation.errors import InputError
+from curation.errors import AccountingError, InputError, Problem, RecipeError
 from curation.manifest import InputShard
 from curation.recipe import Recipe
 from curation.sources import Chunk, Limits, Source, format_of, read_shard
@@ -49,16 +49,23 @@ class Shard(BaseModel):
 def list_shards(recipe: Recipe) -> list[Shard]:
     """The shards of a run, by the order of the sources in the recipe, then by key.
 
-    Raises InputError for a source that names nothing, and for files whose format cannot be told.
+    Raises InputError for a source that names nothing, and for files whose format cannot be told; RecipeError where the
+    corpus lies among the files of a source.
     """
+    output = open_storage(recipe.output).url + "/"
     shards: list[Shard] = []
     for source in recipe.sources:
         storage, entries = find(source.uri)
         if not entries:
             raise InputError(f"sources.{source.name}: nothing matches {source.uri}")
         for entry in entries:
+            if object_url(storage, entry.key).startswith(output):
+                found = f"it lies among the files of source {source.name}: {object_url(storage, entry.key)}"
+                raise RecipeError([Problem("output", found)])
             format_of(entry.key, source)
         shards += [_shard(source, storage.url, files) for files in _deal(source, entries)]
+    if len({shard.name for shard in shards}) < len(shards):
+        raise AccountingError("two shards have the same name")
     return shards
 
 
@@ -76,6 +83,6 @@ def _deal(source: Source, entries: Sequence[Entry]) -> Iterator[tuple[Entry, ...
 
 def _shard(source: Source, storage: str, files: tuple[Entry, ...]) -> Shard:
     first = files[0].key
-    digest = hashlib.blake2b("\0".join([source.name, *(f.key for f in files)]).encode(), digest_size=5).hexdigest()
+    digest = hashlib.blake2b("\0".join([source.name, *(f.key for f in files)]).encode(), digest_size=8).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(first).name.split(".")[0]).strip("-")[:40] or "shard"
     return Shard(name=f"{source.name}/{stem}-{digest}", source=source, storage=storage, entries=files)

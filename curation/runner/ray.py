@@ -9,10 +9,13 @@ from __future__ import annotations
 import heapq
 import logging
 import re
+import signal
 import socket
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self
 
@@ -25,6 +28,7 @@ from ray.exceptions import (
     RayError,
     RayTaskError,
     TaskCancelledError,
+    UnserializableException,
     WorkerCrashedError,
 )
 
@@ -170,6 +174,8 @@ class _Map(Generic[Item, Result]):
             self._try_again(index, error.cause)
         except LOST as error:
             self._try_again(index, TransientError(f"item {index}: its worker died: {_first_line(error)}"))
+        except UnserializableException as error:
+            raise CurationError(f"item {index}: its error cannot be read back: {_plain(error)}") from None
         except RayError as error:
             raise CurationError(f"item {index}: Ray could not run its task: {error}") from error
         return []
@@ -195,21 +201,27 @@ def _first_line(error: RayError) -> str:
 def _raise_cause(error: RayTaskError) -> NoReturn:
     """Raise what the task raised, as it raised it, with the worker's traceback as a note."""
     cause = error.cause
-    cause.add_note(COLOUR.sub("", str(error)))
+    cause.add_note(_plain(error))
     raise cause
+
+
+def _plain(error: RayError) -> str:
+    """What Ray tells of an error, the worker's traceback with it, without colours."""
+    return COLOUR.sub("", str(error))
 
 
 def _start(workers: int | None) -> None:
     """Start a cluster on this machine; `local` keeps Ray from joining one that the environment or a dead run names."""
     try:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
+        with _own_sigterm():
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+            )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise CurationError(f"Ray could not be started on this machine: {error}") from error
 
@@ -217,12 +229,30 @@ def _start(workers: int | None) -> None:
 def _join(address: str) -> None:
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with _own_sigterm():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise CurationError(
             f"the Ray cluster at {address} could not be joined: {error}; if it asks for a token, "
             "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
         ) from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Give the program its own handler of SIGTERM back, if it has one: Ray's writes a crash dump and exits with 15."""
+    handler = signal.getsignal(signal.SIGTERM)
+    has_own = callable(handler) and threading.current_thread() is threading.main_thread()
+    try:
+        yield
+    except SystemExit:  # what Ray's made of a SIGTERM meanwhile
+        if has_own:
+            signal.signal(signal.SIGTERM, handler)
+            signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        if has_own:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _knock(address: str) -> None:

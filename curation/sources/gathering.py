@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curation.document import document_batch
-from curation.sources.record import Document
+from curation.sources.record import Document, checked_size
 from curation.sources.source import Chunk, Failure, Limits
 
 DETAIL_CHARACTERS = 300
@@ -22,21 +22,22 @@ class Gathering:
         self._start_again()
 
     def keep(self, document: Document) -> None:
-        """The next record is this document."""
+        """The next record is this document. Raises UnusableRecordError (`too_large`) for a field beyond its bound."""
+        size = checked_size(document)
         self._documents.append(document)
         self._rows.append(self.row)
         self.characters += len(document.text)
-        self._bytes += len(document.text) + len(document.metadata or "")
+        self._bytes += size
         self.row += 1
 
-    def fail(self, reason: str, detail: str, line: int | None = None) -> None:
-        """The next record, or the rest of the file from there, could not be read."""
-        self._failures.append(Failure(self.row, reason, _printable(detail), line))
+    def fail(self, reason: str, detail: str, line: int | None = None, *, ends_file: bool = False) -> None:
+        """The next record, or with `ends_file` it and an unknown number of others, could not be read."""
+        self._failures.append(Failure(self.row, reason, _printable(detail), line, ends_file))
         self.row += 1
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time to give a chunk: documents and failures together are bounded, and so are the texts."""
+        """Whether it is time to give a chunk: documents and failures together are bounded, and so are their strings."""
         count = len(self._documents) + len(self._failures)
         return count >= self._limits.batch_documents or self._bytes >= self._limits.batch_bytes
 

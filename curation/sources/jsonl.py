@@ -21,6 +21,7 @@ from curation.storage import Entry, Storage, object_url
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+UTF16 = "the file begins with the mark of UTF-16; convert it to UTF-8"
 
 
 def read_jsonl(storage: Storage, entry: Entry, source: Source, limits: Limits) -> Iterator[Chunk]:
@@ -31,7 +32,7 @@ def read_jsonl(storage: Storage, entry: Entry, source: Source, limits: Limits) -
             if line.fault is not None:
                 _end(gathering, line, line.fault, source.columns)
             elif line.number == 1 and line.data is not None and line.data.startswith(UTF16_MARKS):
-                gathering.fail("jsonl.not_utf8", "the file begins with the mark of UTF-16; convert it to UTF-8", 1)
+                gathering.fail("jsonl.not_utf8", UTF16, 1, ends_file=True)
                 break
             else:
                 _gather(gathering, line, source.columns, limits)
@@ -88,7 +89,7 @@ def _gather(gathering: Gathering, line: Line, columns: Columns, limits: Limits) 
     try:
         gathering.keep(_document(data, columns))
     except UnusableRecordError as error:
-        gathering.fail(f"jsonl.{error.why}", error.detail, line.number)
+        gathering.fail(f"jsonl.{error.why}", error.detail, line.number, ends_file=error.ends_file)
 
 
 def _end(gathering: Gathering, line: Line, fault: BrokenStreamError, columns: Columns) -> None:
@@ -96,7 +97,7 @@ def _end(gathering: Gathering, line: Line, fault: BrokenStreamError, columns: Co
     if line.data:
         with suppress(UnusableRecordError):
             gathering.keep(_document(line.data.removeprefix(UTF8_MARK), columns))
-    gathering.fail(fault.reason, fault.detail, line.number)
+    gathering.fail(fault.reason, fault.detail, line.number, ends_file=True)
 
 
 def _document(data: bytes, columns: Columns) -> Document:
@@ -105,7 +106,9 @@ def _document(data: bytes, columns: Columns) -> Document:
     except orjson.JSONDecodeError as error:
         raise _unreadable(data, error) from None
     if not isinstance(record, dict):
-        raise UnusableRecordError("not_object", f"a line of JSON that is no object: {_begins(data)}")
+        holds_records = isinstance(record, list) and any(isinstance(item, dict) for item in record)
+        detail = f"a line of JSON that is no object: {_begins(data)}"
+        raise UnusableRecordError("not_object", detail, ends_file=holds_records)
     return document_of(record, columns)
 
 
@@ -114,8 +117,10 @@ def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> UnusableRecordErr
         data.decode()
     except UnicodeDecodeError as wrong:
         return UnusableRecordError("not_utf8", f"{wrong.reason} at byte {wrong.start} of the line: {_begins(data)}")
-    hint = "; lines must end in LF, this has CR within" if b"\r" in data.strip() else ""
-    return UnusableRecordError("not_json", f"{error.msg} at character {error.pos}{hint}: {_begins(data)}")
+    has_cr = b"\r" in data.strip()
+    hint = "; lines must end in LF, this has CR within" if has_cr else ""
+    detail = f"{error.msg} at character {error.pos}{hint}: {_begins(data)}"
+    return UnusableRecordError("not_json", detail, ends_file=has_cr)
 
 
 def _begins(data: bytes) -> str:

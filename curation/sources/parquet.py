@@ -45,12 +45,13 @@ def _opened(file: BinaryIO, gathering: Gathering, columns: Columns) -> pq.Parque
     try:
         parquet = pq.ParquetFile(file, buffer_size=MIB, pre_buffer=False)
     except UNREADABLE as error:
-        gathering.fail("parquet.not_parquet", str(error))
+        gathering.fail("parquet.not_parquet", str(error), ends_file=True)
         return None
     names = parquet.schema_arrow.names
     if columns.text not in names and _outer(columns.text) not in names:
         found = ", ".join(map(repr, names))
-        gathering.fail("parquet.no_text", f"no column {columns.text!r}; the file has {found or 'no column'}")
+        detail = f"no column {columns.text!r}; the file has {found or 'no column'}"
+        gathering.fail("parquet.no_text", detail, ends_file=True)
         return None
     return parquet
 
@@ -68,15 +69,15 @@ def _row_group(
     next_row = gathering.row + parquet.metadata.row_group(group).num_rows
     try:
         for batch in _batches(parquet, file, group, columns, limits):
-            for record in _records(batch):
+            for record in _records(batch, limits):
                 _gather(gathering, record, columns, limits)
                 if gathering.is_full:
                     yield gathering.take()
                 _refuse_bomb(gathering, entry)
     except UnusableRecordError as refused:
-        gathering.fail(f"parquet.{refused.why}", f"row group {group}: {refused.detail}")
+        gathering.fail(f"parquet.{refused.why}", f"row group {group}: {refused.detail}", ends_file=True)
     except UNREADABLE as error:
-        gathering.fail("parquet.corrupt", f"row group {group}: {error}")
+        gathering.fail("parquet.corrupt", f"row group {group}: {error}", ends_file=True)
     gathering.row = max(gathering.row, next_row)
 
 
@@ -86,18 +87,17 @@ def _batches(
     """The rows of a row group, so many at a time that no batch can be large; refuses what cannot be read so."""
     wanted = _wanted(parquet.schema_arrow, columns)
     metadata = parquet.metadata.row_group(group)
-    rows = limits.batch_documents
-    for index in range(metadata.num_columns):
-        chunk = metadata.column(index)
-        if _outer(chunk.path_in_schema) in wanted:
-            rows = min(rows, _rows_at_once(chunk, file, limits))
+    chunks = [metadata.column(index) for index in range(metadata.num_columns)]
+    chunks = [chunk for chunk in chunks if _outer(chunk.path_in_schema) in wanted]
+    mean = sum(chunk.total_uncompressed_size for chunk in chunks) / max(1, metadata.num_rows)
+    rows = min([limits.batch_documents, *(_rows_at_once(chunk, file, limits) for chunk in chunks)])
+    rows = max(1, min(rows, int(limits.batch_bytes / max(mean, 1))))
     batches = parquet.iter_batches(rows, row_groups=[group], columns=wanted, use_threads=False)
     yield from (_plain(batch) for batch in batches)
 
 
 def _rows_at_once(chunk: pq.ColumnChunkMetaData, file: BinaryIO, limits: Limits) -> int:
-    """How many rows of a column may be decoded together: by their mean size and, as each row may hold the largest
-    value of the dictionary, by its size."""
+    """How many rows of a column may be decoded together, as each may hold the largest value of its dictionary."""
     size, packed = chunk.total_uncompressed_size, max(1, chunk.total_compressed_size)
     mean = size / max(1, chunk.num_values)
     if size > BOMB_BYTES and size > BOMB_RATIO * packed:
@@ -107,7 +107,7 @@ def _rows_at_once(chunk: pq.ColumnChunkMetaData, file: BinaryIO, limits: Limits)
     dictionary = _dictionary_bytes(chunk, file)
     if dictionary > MAX_DICTIONARY_BYTES:
         raise UnusableRecordError("bomb", f"column {chunk.path_in_schema!r} has a dictionary of {dictionary} bytes")
-    return max(1, int(min(limits.batch_bytes / max(mean, 1), MAX_DICTIONARY_BYTES / max(dictionary, 1))))
+    return max(1, int(min(limits.batch_documents, MAX_DICTIONARY_BYTES / max(dictionary, 1))))
 
 
 def _dictionary_bytes(chunk: pq.ColumnChunkMetaData, file: BinaryIO) -> int:
@@ -169,7 +169,14 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def _records(batch: pa.RecordBatch) -> Iterator[Fields | UnusableRecordError]:
+def _records(batch: pa.RecordBatch, limits: Limits) -> Iterator[Fields | UnusableRecordError]:
+    """The rows as fields, so many at a time as make a batch by their mean size."""
+    rows = max(1, batch.num_rows * limits.batch_bytes // max(1, batch.nbytes))
+    for start in range(0, batch.num_rows, rows):
+        yield from _fields(batch.slice(start, rows))
+
+
+def _fields(batch: pa.RecordBatch) -> Iterator[Fields | UnusableRecordError]:
     """The rows as fields; a row with a value that Python cannot hold is an error in its place."""
     try:
         yield from batch.to_pylist()

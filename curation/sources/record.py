@@ -10,6 +10,10 @@ import orjson
 
 from curation.sources.source import Columns
 
+MAX_ID_BYTES = MAX_URL_BYTES = 64 << 10
+MAX_METADATA_BYTES = 1 << 20
+"""Bounds of what goes beside a text, in bytes of UTF-8; metadata as JSON."""
+
 Fields = dict[str, object]
 Value = TypeVar("Value")
 
@@ -25,11 +29,13 @@ class Document(NamedTuple):
 
 
 class UnusableRecordError(Exception):
-    """The record is no document: `why` is one of a small fixed set, `detail` says what was found."""
+    """The record is no document: `why` is one of a small fixed set, `detail` says what was found, and `ends_file` that
+    others are lost with it."""
 
-    def __init__(self, why: str, detail: str) -> None:
+    def __init__(self, why: str, detail: str, *, ends_file: bool = False) -> None:
         self.why = why
         self.detail = detail
+        self.ends_file = ends_file
         super().__init__(f"{why}: {detail}")
 
 
@@ -46,6 +52,23 @@ def document_of(record: Fields, columns: Columns) -> Document:
     url = _take(record, columns.url, _as_url)
     added = _take(record, columns.added, as_time)
     return Document(text, key, url, added, as_json(record) if record else None)
+
+
+def checked_size(document: Document) -> int:
+    """The bytes of all its strings in UTF-8. Raises UnusableRecordError (`too_large`) if one beside the text is too
+    large to be kept."""
+    size = _utf8_bytes(document.text)
+    bounds = (
+        ("id", document.id, MAX_ID_BYTES),
+        ("url", document.url, MAX_URL_BYTES),
+        ("metadata", document.metadata, MAX_METADATA_BYTES),
+    )
+    for name, value, bound in bounds:
+        found = _utf8_bytes(value or "")
+        if found > bound:
+            raise UnusableRecordError("too_large", f"field {name!r} has {found} bytes, at most {bound} are kept")
+        size += found
+    return size
 
 
 def as_json(fields: Fields) -> str:
@@ -116,6 +139,10 @@ def _locate(record: Fields, path: str) -> tuple[Fields, str]:
     for step in outer:
         parent = parent.get(step) if isinstance(parent, dict) else None
     return (parent if isinstance(parent, dict) else {}), name
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _kind(value: object) -> str:

@@ -50,27 +50,31 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 * MIB
+    max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 32 * MIB
     """A record larger than this, uncompressed, is quarantined without being loaded."""
     batch_documents: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
     """The most documents in a batch."""
     batch_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 * MIB
-    """A batch is closed once its texts reach this size."""
+    """A batch is closed once its strings (texts, ids, URLs, metadata) reach this size in UTF-8."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A record, or the rest of a file, that could not be read.
+    """A record, or a record and an unknown number of others, that could not be read.
 
     `row` is the number of the record in its shard (bad ones counted too); a failure that ends the file takes the number
     that its next record would have had. `line` is the line number from 1 where there are lines. `reason` is
     `format.why` (`jsonl.not_json`, `gzip.truncated`), one of a small fixed set; `detail` says what was found.
+
+    `ends_file`: records after this one, an unknown number, are lost with it: the rest of the file, or of a Parquet row
+    group, or what lies between here and the next record that can be found. It counts as one record all the same.
     """
 
     row: int
     reason: str
     detail: str
     line: int | None = None
+    ends_file: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,13 @@ def read_warc(storage: Storage, entry: Entry, source: Source, limits: Limits) ->
         for found in frames(stream, limits.max_record_bytes):
             if isinstance(found, Damage):
                 if not (found.is_at_end and stream.fault):
-                    gathering.fail(f"warc.{found.why}", found.detail)
+                    gathering.fail(f"warc.{found.why}", found.detail, ends_file=found.hides_records)
             elif found.type in DOCUMENTS:
                 _gather(gathering, found, limits)
             if gathering.is_full:
                 yield gathering.take()
         if stream.fault is not None:
-            gathering.fail(stream.fault.reason, stream.fault.detail)
+            gathering.fail(stream.fault.reason, stream.fault.detail, ends_file=True)
     if not gathering.is_empty:
         yield gathering.take()
 

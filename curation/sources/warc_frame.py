@@ -52,6 +52,11 @@ class Damage:
     detail: str
     is_at_end: bool = False
 
+    @property
+    def hides_records(self) -> bool:
+        """Whether what was passed over may have held further records; a header that is wrong spoils its own alone."""
+        return self.why != "bad_header"
+
 
 def frames(stream: io.RawIOBase, max_bytes: int) -> Iterator[Frame | Damage]:
     """The records of an uncompressed WARC stream, and the damage between them, in order."""

@@ -4,9 +4,19 @@ Keys are relative to the storage's URL, with `/` between parts. Writes are atomi
 none of it. Nothing secret appears in a URL, an error, a pickle or a log.
 """
 
-from curation.storage.address import forget_storages, object_url, open_storage
+from curation.storage.address import check_corpus_url, forget_storages, object_url, open_storage
 from curation.storage.checkup import Check, doctor
 from curation.storage.find import find
 from curation.storage.storage import Entry, Storage
 
-__all__ = ["Check", "Entry", "Storage", "doctor", "find", "forget_storages", "object_url", "open_storage"]
+__all__ = [
+    "Check",
+    "Entry",
+    "Storage",
+    "check_corpus_url",
+    "doctor",
+    "find",
+    "forget_storages",
+    "object_url",
+    "open_storage",
+]

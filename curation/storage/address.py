@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,8 @@ from curation.errors import StorageError
 from curation.storage.client import forget_clients
 from curation.storage.local import LocalStorage
 from curation.storage.storage import Storage
+
+NOT_IN_A_CORPUS = "%?#\\[]|^"
 
 _opened: dict[str, Storage] = {}
 
@@ -31,6 +34,17 @@ def open_storage(url: str) -> Storage:
 def object_url(storage: Storage, key: str) -> str:
     """The URL of one object, as it stands in decisions and manifests: an absolute path, or `s3://bucket/key`."""
     return f"{storage.url.rstrip('/')}/{key}"
+
+
+def check_corpus_url(url: str) -> None:
+    """Raises StorageError unless a corpus may lie there: the library of its Delta table goes astray, or breaks off, at
+    some characters (deltalake 1.6) and at empty parts of a path."""
+    path = absolute(url).removeprefix("s3://")
+    found = next((c for c in path if c in NOT_IN_A_CORPUS or unicodedata.category(c) == "Cc"), None)
+    if found is not None:
+        raise StorageError(f"{url!r}: the address of a corpus cannot have {found!r} in it")
+    if "//" in path or {".", ".."} & set(path.split("/")):
+        raise StorageError(f"{url!r}: the address of a corpus cannot have '//', '/./' or '/../' in it")
 
 
 def forget_storages() -> None:
@@ -56,6 +70,11 @@ def absolute(url: str) -> str:
         bucket, _, prefix = url[len("s3://") :].partition("/")
         if not bucket:
             raise StorageError(f"{url!r}: no bucket; expected s3://bucket/prefix")
+        if ":" in bucket or "@" in bucket:  # the address is not repeated: it may hold a secret
+            raise StorageError(
+                "s3://…: a bucket's name has neither ':' nor '@'; expected s3://bucket/prefix, and credentials in "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile"
+            )
         return f"s3://{bucket}/{prefix}".rstrip("/")
     if scheme[1].lower() == "file":
         return _absolute_path(_file_path(url))

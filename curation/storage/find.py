@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from curation.errors import MissingError, StorageError
-from curation.storage.address import absolute, open_storage
+from curation.storage.address import absolute, object_url, open_storage
 from curation.storage.storage import Entry, Storage
 
 _WILD = re.compile(r"[*?\[]")
@@ -20,19 +20,36 @@ def find(uri: str) -> tuple[Storage, list[Entry]]:
     name: write the dot. An address that is an object's own, wildcards or not, names that object. Folders that match are
     left out, and nothing that matches is an empty list.
 
-    The storage is the folder above the first wildcard; only what begins as the pattern does is listed.
+    The storage is the folder above the first wildcard; only what begins as the pattern does is listed. Raises
+    MissingError for the plain address of a folder, StorageError for what matches under a name that is not UTF-8.
     """
     folder, pattern = _split(uri)
     storage = open_storage(folder)
-    if not pattern or pattern.endswith("/"):
-        return storage, []
+    entries = _matching(storage, pattern)
+    if not entries and storage.is_folder(pattern):
+        raise MissingError(f"{uri.rstrip('/') or uri} is a folder; write {uri.rstrip('/')}/**/*.jsonl, for example")
+    for entry in entries:
+        _check_name(object_url(storage, entry.key))
+    return storage, entries
+
+
+def _matching(storage: Storage, pattern: str) -> list[Entry]:
+    if not pattern:
+        return []
     with suppress(MissingError):
-        return storage, [storage.head(pattern)]
+        return [storage.head(pattern)]
     if not _WILD.search(pattern):
-        return storage, []
+        return []
     entries = storage.list(pattern[: _first_wildcard(pattern)], deep="/" in pattern or "**" in pattern)
     matches = glob_regex(pattern).fullmatch
-    return storage, [entry for entry in entries if matches(entry.key)]
+    return [entry for entry in entries if matches(entry.key)]
+
+
+def _check_name(url: str) -> None:
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise StorageError(f"{url!r}: the name is not UTF-8; rename the file or its folder") from None
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -36,7 +36,8 @@ class LocalStorage:
     """The files below a folder, which is made when something is first written.
 
     Symbolic links are followed; a folder that is met again below itself is not entered twice. What is neither a file
-    nor a folder (a pipe, a socket, a dangling link) is not an object.
+    nor a folder (a pipe, a socket, a dangling link) is not an object. A name that is not UTF-8 is listed with the
+    surrogates that Python puts in it; `find` refuses it where it is asked for.
     """
 
     def __init__(self, root: str) -> None:
@@ -59,6 +60,12 @@ class LocalStorage:
         path = self._path(key)
         with _storage_errors(path):
             return _entry(key, _regular(path, path.stat()))
+
+    def is_folder(self, key: str) -> bool:
+        path = self._path(key) if key else Path(self.url)
+        with suppress(MissingError), _storage_errors(path):
+            return path.is_dir()
+        return False
 
     def read(self, key: str, *, size: int | None = None, sha256: str | None = None) -> bytes:
         with self.open(key) as file:
@@ -85,7 +92,7 @@ class LocalStorage:
     def write(self, key: str, data: bytes) -> Entry:
         return self._put(key, data, os.replace)
 
-    def create(self, key: str, data: bytes) -> Entry:
+    def create(self, key: str, data: bytes, *, writer: str | None = None) -> Entry:
         return self._put(key, data, _link)
 
     def delete(self, key: str) -> None:
@@ -192,7 +199,7 @@ def _walk(folder: Path, key: str, begin: str, deep: bool, above: tuple[tuple[int
             if deep:
                 yield from _walk(Path(item.path), f"{key}{item.name}/", "", True, (*above, (here.st_dev, here.st_ino)))
         elif stat.S_ISREG(status.st_mode):
-            yield _entry(key + _readable(item), status)
+            yield _entry(key + item.name, status)
 
 
 def _status(item: os.DirEntry[str]) -> os.stat_result | None:
@@ -203,14 +210,6 @@ def _status(item: os.DirEntry[str]) -> os.stat_result | None:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return None
         raise
-
-
-def _readable(item: os.DirEntry[str]) -> str:
-    try:
-        item.name.encode()
-    except UnicodeEncodeError:
-        raise StorageError(f"{item.path!r}: the name is not UTF-8; rename the file") from None
-    return item.name
 
 
 def _write_durably(path: Path, data: bytes) -> os.stat_result:

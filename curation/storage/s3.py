@@ -6,6 +6,7 @@ Endpoint, region and credentials come from the usual AWS variables, profiles and
 from __future__ import annotations
 
 import builtins
+import hashlib
 import io
 import secrets
 import time
@@ -60,6 +61,12 @@ class S3Storage:
             answer = s3_client().head_object(Bucket=self._bucket, Key=self._key(key))
         return Entry(key, answer["ContentLength"], _plain(answer["ETag"]))
 
+    def is_folder(self, key: str) -> bool:
+        below = self._prefix + (f"{key}/" if key else "")
+        with s3_errors(self._url(key)):
+            answer = s3_client().list_objects_v2(Bucket=self._bucket, Prefix=below, MaxKeys=1)
+        return bool(answer.get("Contents"))
+
     def read(self, key: str, *, size: int | None = None, sha256: str | None = None) -> bytes:
         with self._stream(key) as stream:
             data = stream.readall()
@@ -96,9 +103,9 @@ class S3Storage:
                     raise
                 return ours
 
-    def create(self, key: str, data: bytes) -> Entry:
+    def create(self, key: str, data: bytes, *, writer: str | None = None) -> Entry:
         check_key(key)
-        writer = secrets.token_hex(16)
+        writer = secrets.token_hex(16) if writer is None else _stamp(writer, data)
         for attempt in range(CREATE_ATTEMPTS):
             try:
                 return self._put(key, data, writer, only_if_absent=True)
@@ -215,6 +222,11 @@ class _Secret(dict[str, str]):
 def _is_unclear(error: Exception, trouble: StorageError) -> bool:
     """Whether the put may have been done in spite of the error."""
     return isinstance(trouble, TransientError) or (isinstance(error, ClientError) and code_of(error) in _TAKEN)
+
+
+def _stamp(writer: str, data: bytes) -> str:
+    """The id of a put by a writer that is known: with other data it is another one."""
+    return hashlib.sha256(writer.encode() + b"\0" + hashlib.sha256(data).digest()).hexdigest()
 
 
 def _plain(etag: str) -> str:

@@ -32,6 +32,11 @@ class Storage(Protocol):
 
     def head(self, key: str) -> Entry: ...
 
+    def is_folder(self, key: str) -> bool:
+        """Whether this is the name of a folder, or of S3 the beginning of keys up to a `/`; an empty key is the
+        storage itself. One short request."""
+        ...
+
     def read(self, key: str, *, size: int | None = None, sha256: str | None = None) -> bytes:
         """The whole object. Raises CorruptError unless it has this size and digest (hex), where given."""
         ...
@@ -52,9 +57,14 @@ class Storage(Protocol):
         """Put, replacing what is there. What was written is on the disk or in the store when this returns."""
         ...
 
-    def create(self, key: str, data: bytes) -> Entry:
+    def create(self, key: str, data: bytes, *, writer: str | None = None) -> Entry:
         """Put if absent. Raises ConflictError if another writer's object is there; a lost acknowledgement of our own
-        put is recognised by the writer's id and is no conflict."""
+        put is recognised by the writer's id and is no conflict.
+
+        Each call is a writer of its own unless it says who it is. After a TransientError nobody knows whether the
+        object is there: only a call with the same `writer` and the same data takes it for its own. A folder answers
+        every call, keeps no ids, and refuses whatever is there.
+        """
         ...
 
     def delete(self, key: str) -> None:

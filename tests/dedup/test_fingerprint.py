@@ -123,3 +123,14 @@ def test_only_what_is_asked_for(exact: ExactDedup | None, minhash: MinHashDedup 
     found = fingerprints(document_batch(TEXTS, source="s", shard="s"), exact, minhash)
     assert found.schema == fingerprint_schema(exact, minhash)
     assert ("signature" in found.schema.names) == (minhash is not None)
+
+
+@pytest.mark.parametrize("name", ["a", "a.parquet"])
+def test_a_file_s_name_ends_in_parquet_once(tmp_path: Path, name: str) -> None:
+    work = Work(str(tmp_path), "run")
+    assert write_fingerprints(work, name, [], EXACT, MINHASH) == work.key("a.parquet")
+
+
+def test_a_text_of_more_shingles_than_the_hash_table_takes() -> None:
+    words = [f"{number * 7919 % 70_001:x}" for number in range(140_000)]
+    agrees([" ".join(words), "short one", " ".join([*words[:1000] * 150])], MinHashDedup(ngram=2, bands=2, rows=2))

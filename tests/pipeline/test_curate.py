@@ -119,16 +119,64 @@ def test_a_run_id_stands_for_one_recipe_and_input(tmp_path: Path) -> None:
     wanted = recipe(tmp_path, tmp_path / "corpus")
     assert curate(wanted, LocalRunner(), "nightly").run == "nightly"
     assert not curate(wanted, LocalRunner(), "nightly").published
+    assert curate(wanted, LocalRunner(), "tomorrow").run == "nightly"  # nothing is new under another name either
+    strict = recipe(tmp_path, tmp_path / "corpus", max_failed=0.0)
+    with pytest.raises(RecipeError, match="run nightly published version 1 from another recipe"):
+        curate(strict, LocalRunner(), "nightly")
     with pytest.raises(InputError):
-        curate(recipe(tmp_path, tmp_path / "corpus", max_failed=0.0), LocalRunner(), "other")
+        curate(strict, LocalRunner(), "other")
     with pytest.raises(RecipeError, match="run other was begun with another recipe"):
-        curate(wanted, LocalRunner(), "other")
+        curate(recipe(tmp_path, tmp_path / "corpus", max_failed=0.01), LocalRunner(), "other")
+
+
+@pytest.mark.parametrize("run_id", ["", "..", "a/b", "line\nbreak", "x" * 81])
+def test_a_run_id_that_cannot_name_a_folder_is_refused(tmp_path: Path, run_id: str) -> None:
+    write_inputs(tmp_path)
+    with pytest.raises(RecipeError, match="--run-id"):
+        curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner(), run_id)
+
+
+def test_a_corpus_among_its_own_sources_is_refused(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    wanted = recipe(
+        tmp_path, tmp_path / "notes/corpus", stages=[], sources=[{"name": "n", "uri": f"{tmp_path}/notes/**"}]
+    )
+    curate(wanted, LocalRunner())
+    with pytest.raises(RecipeError, match="lies among the files of source n"):
+        curate(wanted, LocalRunner())
+
+
+def test_broken_files_count_as_files_not_as_one_record(tmp_path: Path) -> None:
+    for n in range(8):
+        path = write_jsonl(
+            tmp_path / f"in/{n}.jsonl.gz", [{"id": f"{n}-{i}", "text": essay(50 * n + i)} for i in range(30)]
+        )
+        if n % 4 == 0:
+            path.write_bytes(path.read_bytes()[:10])
+    sources = [{"name": "in", "uri": f"{tmp_path}/in/*"}]
+    with pytest.raises(InputError, match="2 of 182 records are unreadable, 2 of 8 files broken"):
+        curate(recipe(tmp_path, tmp_path / "corpus", sources=sources, max_failed=0.2), LocalRunner())
+    outcome = curate(recipe(tmp_path, tmp_path / "corpus", sources=sources, max_failed=0.25), LocalRunner())
+    assert outcome.report.documents("failed") == 2
+
+
+def test_work_that_can_never_be_published_is_swept_away(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    with pytest.raises(InputError):
+        curate(recipe(tmp_path, tmp_path / "corpus", max_failed=0.0), LocalRunner(), "failed")
+    corpus = Corpus(str(tmp_path / "corpus"))
+    assert corpus.storage.list("_runs/failed/")
+    curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner())
+    assert corpus.storage.list("_runs/") == []
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"max_failed": 0.1}, r"sources.web: 4 of 18 records are unreadable, more than max_failed=0.1.*jsonl\."),
+        (
+            {"max_failed": 0.1},
+            r"sources.web: 4 of 18 records are unreadable, 0 of 3 files broken; more than max_failed=0.1.*jsonl\.",
+        ),
         ({"sources": [{"name": "gone", "uri": "/nowhere/*.jsonl"}]}, "sources.gone: nothing matches /nowhere"),
         ({"stages": [{"kind": "language", "keep": ["sw"]}]}, "of 25 records none is kept"),
     ],

@@ -50,6 +50,11 @@ class TestRayRunner(RunnerContract):
         with self.open_runner(1) as runner, pytest.raises(Exception, match="TwoWords"):
             runner.map(raise_two_words, [0])
 
+    def test_tells_where_an_error_that_cannot_be_read_back_came_from(self) -> None:
+        with self.open_runner(1) as runner, pytest.raises(CurationError, match="in raise_two_words") as caught:
+            runner.map(raise_two_words, [0])
+        assert "\x1b" not in str(caught.value)
+
     def test_tells_where_in_the_worker_an_error_came_from(self) -> None:
         with self.open_runner(1) as runner, pytest.raises(ZeroDivisionError) as caught:
             runner.map(divide, [0])
@@ -154,6 +159,45 @@ def test_ctrl_c_ends_the_map_and_leaves_no_process(tmp_path: Path, to_all: bool)
     out, error = program.communicate(timeout=60)
     assert (out, program.returncode) == ("", 130), error
     assert time.monotonic() - interrupted < 25, "the tasks would have ended by themselves"
+    assert wait_for(lambda: not processes_of_session(program.pid), timeout_s=20), processes_of_session(program.pid)
+
+
+def test_a_program_keeps_its_own_handler_of_sigterm() -> None:
+    program = run_program(
+        """
+        import signal
+        from curation.runner import open_runner
+        def end(number, frame):
+            raise SystemExit(143)
+        signal.signal(signal.SIGTERM, end)
+        with open_runner("ray", workers=1) as runner:
+            signal.raise_signal(signal.SIGTERM)
+        """
+    )
+    out, error = program.communicate(timeout=120)
+    assert (out, error, program.returncode) == ("", "", 143)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_ray_starts_ends_the_command_with_a_sentence(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{{name: a, output: {tmp_path}/corpus, sources: [{{name: s, uri: {tmp_path}/none.jsonl}}]}}")
+    program = run_program(
+        f"""
+        import sys
+        from curation.cli import main
+        sys.argv = ["curation", "run", {str(recipe)!r}, "--workers", "1"]
+        main()
+        """
+    )
+    assert wait_for(lambda: "gcs_server" in str(processes_of_session(program.pid)), timeout_s=60)
+    os.kill(program.pid, number)
+    out, error = program.communicate(timeout=60)
+    assert (out, program.returncode) == ("", code), error
+    assert error.startswith("curation: ")
+    assert error.count("\n") == 1
     assert wait_for(lambda: not processes_of_session(program.pid), timeout_s=20), processes_of_session(program.pid)
 
 

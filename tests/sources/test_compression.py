@@ -78,7 +78,7 @@ def test_a_cut_file_keeps_its_leading_records_and_fails_once(tmp_path: Path, kin
 def test_a_single_cut_stream_always_fails(tmp_path: Path, kind: str, reason: str, percent: int) -> None:
     packed = COMPRESS[kind](LINES)
     outcome = read_bytes(tmp_path, f"cut.jsonl{kind}", packed[: max(5, len(packed) * percent // 100)])
-    assert outcome.reasons == [reason]
+    assert [(failure.reason, failure.ends_file) for failure in outcome.failures] == [(reason, True)]
     assert outcome.texts == TEXTS[: len(outcome.texts)]
 
 

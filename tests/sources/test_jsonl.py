@@ -145,6 +145,50 @@ def test_a_file_in_utf16_is_one_failure(tmp_path: Path, encoding: str) -> None:
     assert (outcome.texts, outcome.reasons) == ([], ["jsonl.not_utf8"])
 
 
+@pytest.mark.parametrize(
+    ("data", "is_lost"),
+    [
+        ("\ufeff{}\n{}\n".encode("utf-16"), True),
+        (b'{"text": "one"}\r{"text": "two"}\r', True),
+        (b'[{"text": "one"}, {"text": "two"}]', True),
+        (b"[1, 2]", False),
+        (b"hello\r\n", False),
+        (b'{"text": "' + b"x" * 3000 + b'"}', False),
+    ],
+)
+def test_a_failure_says_whether_others_are_lost_with_it(tmp_path: Path, data: bytes, is_lost: bool) -> None:
+    (failure,) = read_bytes(tmp_path, "lost.jsonl", data, limits=Limits(max_record_bytes=2048)).failures
+    assert failure.ends_file == is_lost
+
+
+KIB = 1 << 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"id": "é" * (32 * KIB) + "x"}, "id"),
+        ({"url": "http://" + "x" * (64 * KIB)}, "url"),
+        ({"other": "x" * (1024 * KIB)}, "metadata"),
+        ({"added": "x" * (1024 * KIB)}, "metadata"),
+    ],
+)
+def test_what_goes_beside_a_text_is_bounded(tmp_path: Path, fields: dict[str, object], name: str) -> None:
+    fits = {"text": "t", "id": "é" * (32 * KIB), "url": "x" * (64 * KIB), "other": "x" * (1024 * KIB - 12)}
+    outcome = read_bytes(tmp_path, "beside.jsonl", json_lines(fits, {"text": "t", **fields}, {"text": "after"}))
+    assert outcome.texts == ["t", "after"]
+    (failure,) = outcome.failures
+    assert (failure.row, failure.line, failure.reason) == (1, 2, "jsonl.too_large")
+    assert failure.detail.startswith(f"field '{name}' has ")
+
+
+@pytest.mark.parametrize("name", ["id", "text", "url", "other"])
+def test_every_string_bounds_a_batch_in_bytes(tmp_path: Path, name: str) -> None:
+    data = json_lines(*[{"text": "t", name: f"{number:04}" + "é" * 500} for number in range(100)])
+    outcome = read_bytes(tmp_path, "batch.jsonl", data, limits=Limits(batch_bytes=10_000))
+    assert {chunk.batch.num_rows for chunk in outcome.chunks} == {10}
+
+
 def test_a_file_of_bad_lines_gives_bounded_chunks(tmp_path: Path) -> None:
     outcome = read_bytes(tmp_path, "bad.jsonl", b"x\n" * 1000, limits=Limits(batch_documents=64))
     assert len(outcome.failures) == 1000

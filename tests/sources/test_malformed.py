@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.errors import StorageError
 from curation.sources import Limits, Source, read_shard
 from curation.storage import find
 from tests.sources.reading import read
@@ -62,7 +63,8 @@ def test_every_file_behaves_as_expected(malformed: Path) -> None:
     for expected in expectations(malformed):
         path = malformed / str(expected["file"])
         if path.is_dir():
-            assert find(str(path))[1] == []
+            with pytest.raises(StorageError, match="is a folder"):
+                find(str(path))
             continue
         outcome = read(path)
         found = (len(outcome.documents), outcome.reasons)

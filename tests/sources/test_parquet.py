@@ -78,6 +78,12 @@ def test_a_string_that_is_no_utf8_fails_alone(tmp_path: Path) -> None:
 def test_a_text_that_is_too_large_fails_alone(tmp_path: Path) -> None:
     outcome = read_table(tmp_path, {"text": ["a", "é" * 1000, "c"]}, limits=Limits(max_record_bytes=1500))
     assert (outcome.texts, outcome.reasons) == (["a", "c"], ["parquet.too_large"])
+    assert not outcome.failures[0].ends_file
+
+
+def test_a_url_that_is_too_large_fails_alone(tmp_path: Path) -> None:
+    outcome = read_table(tmp_path, {"text": ["a", "b", "c"], "url": [None, "u" * 65_537, "u"]})
+    assert (outcome.texts, outcome.reasons) == (["a", "c"], ["parquet.too_large"])
 
 
 def test_batches_are_bounded_and_in_order(tmp_path: Path) -> None:
@@ -94,6 +100,7 @@ def test_no_text_column_is_one_failure_that_names_the_columns(tmp_path: Path) ->
     outcome = read_table(tmp_path, {"doc_id": [1, 2], "body": ["a", "b"]})
     assert outcome.reasons == ["parquet.no_text"]
     assert "'doc_id', 'body'" in outcome.failures[0].detail
+    assert outcome.failures[0].ends_file
 
 
 def test_no_rows_and_no_bytes_are_no_records(tmp_path: Path) -> None:
@@ -107,6 +114,7 @@ def test_a_cut_file_is_one_failure(tmp_path: Path, percent: int) -> None:
     data = (tmp_path / "whole.parquet").read_bytes()
     outcome = read_bytes(tmp_path, "cut.parquet", data[: 1 + len(data) * percent // 100])
     assert (outcome.texts, outcome.reasons) == ([], ["parquet.not_parquet"])
+    assert outcome.failures[0].ends_file
 
 
 def test_a_damaged_row_group_fails_and_the_next_is_read(tmp_path: Path) -> None:
@@ -118,7 +126,7 @@ def test_a_damaged_row_group_fails_and_the_next_is_read(tmp_path: Path) -> None:
     data[chunk.data_page_offset : chunk.data_page_offset + 200] = bytes(200)
     outcome = read_bytes(tmp_path, "damaged.parquet", bytes(data))
     assert outcome.texts == texts[:10] + texts[20:]
-    assert [(f.row, f.reason) for f in outcome.failures] == [(10, "parquet.corrupt")]
+    assert [(f.row, f.reason, f.ends_file) for f in outcome.failures] == [(10, "parquet.corrupt", True)]
     assert [document["row"] for document in outcome.documents] == [*range(10), *range(20, 30)]
 
 
@@ -126,7 +134,7 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.parquet"
     bulky = pa.array(["x", "y" * (300 << 20)], pa.large_string())
     pq.write_table(pa.table({"text": bulky}), path, use_dictionary=False, compression="zstd")
-    assert read(path).reasons == ["parquet.bomb"]
+    assert [(f.reason, f.ends_file) for f in read(path).failures] == [("parquet.bomb", True)]
     del bulky
     assert read_table(tmp_path, {"text": ["z" * 4000] * 20}, limits=Limits(max_record_bytes=2048)).reasons == (
         ["parquet.too_large"] * 20

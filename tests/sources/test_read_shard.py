@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +12,8 @@ import pytest
 
 from curation.errors import CorruptError, InputError, TransientError
 from curation.sources import Limits, Source, format_of, read_shard
-from curation.storage import Storage, find
-from tests.sources.reading import BreakingStorage, json_lines, read
+from curation.storage import Storage, find, open_storage
+from tests.sources.reading import COMPRESS, BreakingStorage, json_lines, read
 from tests.texts import essay
 
 
@@ -52,6 +53,37 @@ def test_a_folder_with_a_shards_name_is_no_shard(tmp_path: Path) -> None:
     (tmp_path / "file.jsonl").write_bytes(json_lines({"text": "a"}))
     _, entries = find(str(tmp_path / "*.jsonl"))
     assert [entry.key for entry in entries] == ["file.jsonl"]
+
+
+PARQUET = io.BytesIO()
+pq.write_table(pa.table({"text": ["a", "b"]}), PARQUET)
+FILES = {
+    "a.jsonl": json_lines({"text": "a"}),
+    "a.jsonl.gz": COMPRESS[".gz"](json_lines({"text": "a"})),
+    "a.txt": b"a",
+    "empty.txt": b"",
+    "a.warc": b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 1\r\n\r\na\r\n\r\n",
+    "a.parquet": PARQUET.getvalue(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_changes_between_listing_and_reading_is_an_error(tmp_path: Path, name: str) -> None:
+    storage = open_storage(str(tmp_path))
+    listed = storage.write(name, FILES[name])
+    storage.write(name, FILES[name] or b"no longer empty")
+    with pytest.raises(CorruptError, match=rf"{name} was changed while it was read; run again"):
+        list(read_shard(storage, listed, Source(name="s", uri="x"), Limits()))
+
+
+@pytest.mark.parametrize("name", FILES.keys() - {"empty.txt"})
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, name: str) -> None:
+    storage = open_storage(str(tmp_path))
+    chunks = read_shard(storage, storage.write(name, FILES[name]), Source(name="s", uri="x"), Limits())
+    assert next(chunks).batch.num_rows
+    storage.write(name, FILES[name])
+    with pytest.raises(CorruptError, match="was changed while it was read; run again"):
+        list(chunks)
 
 
 @pytest.mark.parametrize("error", [TransientError("connection lost"), CorruptError("came short")])

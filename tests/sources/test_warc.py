@@ -135,6 +135,13 @@ def test_a_record_that_is_too_large_is_passed_over(tmp_path: Path) -> None:
     assert (outcome.texts, outcome.reasons) == (["before", "after"], ["warc.too_large"])
 
 
+def test_a_url_that_is_too_large_fails_alone(tmp_path: Path) -> None:
+    folded = "WARC-Target-URI: http://x/" + "".join(f"{'y' * 60_000}\r\n " for _ in range(2)) + "end\r\n"
+    data = b"WARC/1.0\r\nWARC-Type: resource\r\n" + folded.encode() + b"Content-Type: text/plain\r\n"
+    outcome = read_bytes(tmp_path, "a.warc", data + b"Content-Length: 1\r\n\r\na\r\n\r\n" + wet("after"))
+    assert (outcome.texts, outcome.reasons) == (["after"], ["warc.too_large"])
+
+
 def test_a_body_that_unpacks_beyond_the_limit_is_too_large(tmp_path: Path) -> None:
     bomb = response(gzip.compress(b"<p>" * 1_000_000), "Content-Type: text/html\r\nContent-Encoding: gzip")
     outcome = read_bytes(tmp_path, "a.warc", bomb + wet("after"), limits=Limits(max_record_bytes=50_000))
@@ -158,7 +165,8 @@ def test_a_body_that_unpacks_beyond_the_limit_is_too_large(tmp_path: Path) -> No
 def test_damage_is_counted_and_reading_goes_on(tmp_path: Path, damage: bytes, reason: str) -> None:
     outcome = read_bytes(tmp_path, "a.warc", wet("before") + damage + wet("after"))
     assert outcome.texts == ["before", "after"]
-    assert [(failure.row, failure.reason) for failure in outcome.failures] == [(1, reason)]
+    is_unknown = reason in ("warc.not_warc", "warc.bad_length")
+    assert [(f.row, f.reason, f.ends_file) for f in outcome.failures] == [(1, reason, is_unknown)]
 
 
 def test_a_length_that_is_too_long_costs_the_records_within_it_and_says_so(tmp_path: Path) -> None:
@@ -178,6 +186,7 @@ def test_a_cut_file_keeps_its_leading_records_and_fails_once(tmp_path: Path, suf
     assert len(outcome.failures) == 1
     assert outcome.failures[0].reason.endswith((".truncated", ".not_warc"))
     assert outcome.failures[0].row == len(outcome.texts)
+    assert outcome.failures[0].ends_file
 
 
 def test_records_in_members_of_their_own(tmp_path: Path) -> None:

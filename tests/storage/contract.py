@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import deltalake
@@ -149,8 +150,12 @@ class StorageContract:
             with pytest.raises(ConflictError):
                 storage.create("record", body)
         assert storage.read("record") == b"first"
+        with pytest.raises(ConflictError):
+            storage.create("record", b"first", writer="somebody else")
         storage.delete("record")
-        storage.create("record", b"again")
+        storage.create("record", b"again", writer="me")
+        with pytest.raises(ConflictError):
+            storage.create("record", b"again", writer="you")
 
     def test_a_storage_travels_as_its_url(self, storage: Storage) -> None:
         storage.write("k", b"x")
@@ -168,8 +173,19 @@ class StorageContract:
         assert _found(storage, "d/e/2.gz") == ["d/e/2.gz"]
         assert _found(storage, "d/.*.gz") == ["d/.hidden.gz"]
         assert _found(storage, "[!d]/[4-6].gz") == ["g/5.gz"]
-        assert (
-            _found(storage, "d") == _found(storage, "d/") == _found(storage, "none/*") == _found(storage, "d/*/") == []
+        assert _found(storage, "none") == _found(storage, "none/") == _found(storage, "none/*") == []
+        assert _found(storage, "d/*/") == _found(storage, "d/1") == []
+
+    def test_a_folder_is_no_source_and_says_how_to_write_it(self, storage: Storage) -> None:
+        storage.write("in/deep/1.jsonl", b"x")
+        for address in ("in", "in/", "in/deep"):
+            advice = re.escape(f"/{address.rstrip('/')} is a folder; write {storage.url}/{address.rstrip('/')}/**/*")
+            with pytest.raises(StorageError, match=advice):
+                _found(storage, address)
+        with pytest.raises(StorageError, match="is a folder"):
+            find(storage.url)
+        assert [storage.is_folder(key) for key in ("", "in", "in/deep", "i", "in/deep/1.jsonl", "none")] == (
+            [True] * 3 + [False] * 3
         )
 
     def test_the_doctor_finds_it_fit(self, storage: Storage) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import stat
 from pathlib import Path
 
+import deltalake
+import pyarrow as pa
 import pytest
 
 from curation.errors import ConflictError, CorruptError, MissingError, StorageError
-from curation.storage import Storage, find, object_url, open_storage
+from curation.storage import Storage, check_corpus_url, find, object_url, open_storage
 from tests.storage.contract import StorageContract
 
 
@@ -37,6 +40,52 @@ def test_addresses_of_one_place_are_one_storage(tmp_path: Path, monkeypatch: pyt
     assert open_storage("~/with space") is here
 
 
+@pytest.mark.parametrize("url", ["s3://key1:hush2@bucket/x", "s3://hush2@bucket", "s3://key1:hu/sh2@b", "s3://a:hush2"])
+def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> None:
+    for use in (open_storage, find, check_corpus_url):
+        with pytest.raises(StorageError, match="neither ':' nor '@'") as raised:
+            use(url)
+        assert not re.search("key1|hu|sh2", str(raised.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("s3://bucket/100%", "'%'"),
+        ("/data/a%20b", "'%'"),
+        ("file:///data/a%2520b", "'%'"),
+        ("s3://bucket/a?b", "'?'"),
+        ("s3://bucket/a#b", "'#'"),
+        ("/data/a\nb", r"'\n'"),
+        ("/data/a\x7f", r"'\x7f'"),
+        ("/data/a\\b", r"'\\'"),
+        ("/data/a[1]", "'['"),
+        ("/data/a|b", "'|'"),
+        ("s3://bucket/a//b", "'//'"),
+        ("s3://bucket//a", "'//'"),
+        ("s3://bucket/a/../b", "'//'"),
+        ("//data", "'//'"),
+        ("gs://bucket", "not known"),
+    ],
+)
+def test_addresses_where_no_corpus_may_lie(url: str, found: str) -> None:
+    with pytest.raises(StorageError, match=re.escape(found)):
+        check_corpus_url(url)
+
+
+@pytest.mark.parametrize(
+    "name", ["corpora/docs-en", "with space", "ümläut", "a+b&c=d", "~x", "a:b@c", "tidied//path/."]
+)
+def test_a_delta_table_stands_where_a_corpus_may_lie(tmp_path: Path, name: str) -> None:
+    url = f"{tmp_path}/{name}"
+    check_corpus_url(url)
+    check_corpus_url(f"s3://bucket/{name.removesuffix('//path/.')}/")
+    for number in range(2):
+        deltalake.write_deltalake(open_storage(url).url, pa.table({"n": [number]}), mode="append")
+    assert deltalake.DeltaTable(open_storage(url).url).version() == 1
+    assert (Path(url) / "_delta_log").is_dir()
+
+
 @pytest.mark.parametrize("url", ["gs://bucket/x", "http://host/x", "file://host/x", "s3://", "s3:///x", "", "a\0b"])
 def test_addresses_that_lead_nowhere_are_refused(url: str) -> None:
     with pytest.raises(StorageError):
@@ -57,7 +106,12 @@ def test_globs_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.Mo
     assert [entry.key for entry in find("*.txt")[1]] == ["a.txt"]
     assert [entry.key for entry in find("./a.txt")[1]] == ["a.txt"]
     assert [entry.key for entry in find(f"file://{tmp_path}/**.txt")[1]] == ["a.txt", "data/b.txt"]
-    assert find("data/none.txt")[1] == find("none/*")[1] == find("data")[1] == find("data/")[1] == []
+    assert find("data/none.txt")[1] == find("none/*")[1] == find("x" * 300)[1] == []
+    with pytest.raises(StorageError, match=r"^data is a folder; write data/\*\*/\*\.jsonl, for example$"):
+        find("data/")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StorageError, match="empty is a folder"):
+        find("empty")
     with pytest.raises(StorageError, match="bucket"):
         find("s3://*/x")
 
@@ -88,10 +142,23 @@ def test_what_is_no_file_is_no_object_and_hangs_nothing(tmp_path: Path) -> None:
             look("pipe")
 
 
-def test_a_name_that_is_not_utf8_is_an_error_and_not_skipped(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_bytes(b"x")
-    with pytest.raises(StorageError, match="not UTF-8"):
-        open_storage(str(tmp_path)).list()
+def test_a_name_that_is_not_utf8_is_an_error_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    odd.write_bytes(b"x")
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xff"))
+    folder.mkdir()
+    (folder / "in.gz").write_bytes(b"x")
+    (tmp_path / "good.jsonl").write_bytes(b"x")
+    assert [entry.key for entry in find(f"{tmp_path}/**/*.jsonl")[1]] == ["good.jsonl"]
+    for asked, name in (
+        (f"{tmp_path}/*.txt", "caf.udce9"),
+        (str(odd), "caf.udce9"),
+        (f"{tmp_path}/**/*.gz", "d.udcff"),
+    ):
+        with pytest.raises(StorageError, match=rf"{name}.*not UTF-8") as raised:
+            find(asked)
+        assert str(raised.value).isprintable()
+    assert open_storage(str(tmp_path)).delete_prefix("") == 3
 
 
 def test_a_folder_in_the_way_is_an_error(storage: Storage) -> None:

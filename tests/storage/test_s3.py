@@ -55,6 +55,22 @@ def test_a_lost_acknowledgement_does_not_hide_somebody_else(proxied: tuple[Proxy
         storage.create("record", b"ours")
 
 
+def test_a_create_without_any_answer_is_our_own_later_if_we_say_who_we_are(
+    proxied: tuple[Proxy, Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, storage = proxied
+    monkeypatch.setattr(s3_client_module, "ATTEMPTS", 1)
+    forget_storages()
+    proxy.spoil("PUT", Fault(lost_answer=True))
+    proxy.spoil("HEAD", Fault(lost_answer=True))
+    with pytest.raises(TransientError):
+        storage.create("record", b"ours", writer="run-1")
+    for body, writer in ((b"ours", None), (b"ours", "run-2"), (b"other", "run-1")):
+        with pytest.raises(ConflictError):
+            storage.create("record", body, writer=writer)
+    assert storage.create("record", b"ours", writer="run-1") == storage.head("record")
+
+
 def test_a_create_that_never_arrived_is_made_again(proxied: tuple[Proxy, Storage]) -> None:
     proxy, storage = proxied
     proxy.spoil("PUT", Fault(status=409, code="ConditionalRequestConflict"))

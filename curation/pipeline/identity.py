@@ -1,0 +1,102 @@
+"""What a run is: the recipe's meaning, the input, and the version it starts from. Its id stands for that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from curation.corpus import Corpus
+from curation.errors import ConflictError, Problem, RecipeError
+from curation.manifest import InputShard, Manifest
+from curation.pipeline.filter import Run
+from curation.recipe import Recipe
+from curation.work import Work
+
+RUNS = "_runs"
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+class Identity(BaseModel):
+    """What determines a run's result, and where it is published. The first thing that a run writes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fingerprint: str
+    inputs: str
+    parent: int
+
+    @classmethod
+    def of(cls, fingerprint: str, inputs: Sequence[InputShard], parent: int) -> Identity:
+        """The identity of a run over these input files."""
+        listing = json.dumps([file.model_dump() for file in inputs])
+        return cls(fingerprint=fingerprint, inputs=hashlib.sha256(listing.encode()).hexdigest()[:32], parent=parent)
+
+    @property
+    def run_id(self) -> str:
+        """The id of a run that nobody named: 12 hex digits."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+def begun(corpus: Corpus, fingerprint: str, inputs: tuple[InputShard, ...], run_id: str | None) -> Manifest | None:
+    """The version that this run would only make again: its own, or the newest, made from the same recipe and input.
+
+    Raises RecipeError for an id that cannot name a folder, or that published something else.
+    """
+    if run_id is not None:
+        _check_id(run_id)
+        if (version := corpus.published(run_id)) is not None:
+            own = corpus.manifest(version)
+            if (own.fingerprint, own.inputs) != (fingerprint, inputs):
+                what = f"run {run_id} published version {version} from another recipe or other input"
+                raise RecipeError([Problem("--run-id", f"{what}; give another id")])
+            return own
+    newest = corpus.newest()
+    return newest if newest and (newest.fingerprint, newest.inputs) == (fingerprint, inputs) else None
+
+
+def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None) -> Run:
+    """Open the run's folder, or go on in it. Raises RecipeError if the id was given and stands for another run."""
+    run_id = run_id or identity.run_id
+    work = Work(corpus.url, f"{RUNS}/{run_id}")
+    key = work.key("run.json")
+    try:
+        work.storage.create(key, identity.model_dump_json().encode(), writer=run_id)
+    except ConflictError:
+        there = Identity.model_validate_json(work.storage.read(key))
+        if there != identity:
+            what = f"run {run_id} was begun with {_difference(there, identity)}"
+            raise RecipeError([Problem("--run-id", f"{what}; give another id")]) from None
+    return Run(run_id, recipe, work)
+
+
+def sweep(corpus: Corpus) -> None:
+    """Remove the work of runs that have been published or can never be: those that began before the newest version."""
+    versions = corpus.versions()
+    newest = versions[-1].version if versions else 0
+    for entry in corpus.storage.list(f"{RUNS}/"):
+        folder, _, name = entry.key.rpartition("/")
+        if name == "run.json" and folder.count("/") == 1 and _parent(corpus, entry.key) < newest:
+            corpus.storage.delete_prefix(f"{folder}/")
+
+
+def _parent(corpus: Corpus, key: str) -> int:
+    try:
+        return Identity.model_validate_json(corpus.storage.read(key)).parent
+    except ValidationError:
+        return -1
+
+
+def _check_id(run_id: str) -> None:
+    if not RUN_ID.fullmatch(run_id):
+        raise RecipeError(
+            [Problem("--run-id", f"found {run_id!r}, expected letters, digits, '_', '.', '-', at most 80")]
+        )
+
+
+def _difference(begun_: Identity, now: Identity) -> str:
+    names = {"fingerprint": "another recipe", "inputs": "other input", "parent": "another parent version"}
+    return " and ".join(text for name, text in names.items() if getattr(begun_, name) != getattr(now, name))

@@ -1,0 +1,206 @@
+"""A recipe: sources, stages and where the corpus goes, as data. Whatever determines the result is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Union
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from curation import language, rules
+from curation.dedup import DedupStage, ExactDedup, MinHashDedup
+from curation.errors import Problem, RecipeError, StorageError
+from curation.sources import READING_VERSION, Limits, Source
+from curation.stage import RowStage, Stage, stage_kinds
+from curation.storage import check_corpus_url
+from curation.storage.address import absolute
+
+FAMILIES = (language, rules)
+
+if TYPE_CHECKING:
+    AnyStage = Stage
+else:
+    AnyStage = Annotated[Union[tuple(stage_kinds().values())], Field(discriminator="kind")]  # noqa: UP007, made at run time
+
+Misfit = tuple[tuple[int | str, ...], str]
+"""Where below a field something is wrong, and what."""
+
+
+class Recipe(BaseModel):
+    """What to curate, how, and into which corpus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
+    """What people call it."""
+    output: str
+    """Where the corpus is: a folder, or `s3://bucket/prefix`."""
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    """Chooses the examples in the report; every other random choice has a seed of its own."""
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    """Where documents come from. Their order breaks ties between duplicates."""
+    stages: tuple[AnyStage, ...] = ()
+    """What happens to the documents, in this order; deduplication comes last."""
+    limits: Limits = Limits()
+    """Bounds that keep a worker's memory flat."""
+    max_failed: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The largest share of a source's records that may be unreadable; above it the run stops, and publishes nothing."""
+
+    @field_validator("output")
+    @classmethod
+    def _output_is_an_address(cls, output: str) -> str:
+        _refuse([*_wrong_address(check_corpus_url, (), output)])
+        return output
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_fit(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        wrong = [
+            found for i, source in enumerate(sources) for found in _wrong_address(absolute, (i, "uri"), source.uri)
+        ]
+        _refuse([*_repeated_names(sources), *wrong])
+        return sources
+
+    @field_validator("stages")
+    @classmethod
+    def _stages_fit(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        _refuse([*_repeated_names(stages), *_wrong_order(stages), *_unknown_quality(stages), *_wrong_scope(stages)])
+        return stages
+
+    @property
+    def row_stages(self) -> list[RowStage]:
+        """The stages that look at one document at a time, in order."""
+        return [stage for stage in self.stages if isinstance(stage, RowStage)]
+
+    @property
+    def exact(self) -> ExactDedup | None:
+        return next((stage for stage in self.stages if isinstance(stage, ExactDedup)), None)
+
+    @property
+    def minhash(self) -> MinHashDedup | None:
+        return next((stage for stage in self.stages if isinstance(stage, MinHashDedup)), None)
+
+    def pinned(self) -> Recipe:
+        """This recipe with the digests of its stages' models in it, so that whoever runs it uses these or fails.
+
+        Raises ModelError where a model is missing, RecipeError where a stage asks of it what it does not have.
+        """
+        return self._pinned(self._models())
+
+    def fingerprint(self) -> str:
+        """32 hex digits that change when anything does that determines the result of this recipe on the same input:
+        fields (but for the name and the output), the stages' versions, their models' digests, how files are read, and
+        Python's Unicode. Raises as `pinned`.
+        """
+        models = self._models()
+        parts = {
+            "recipe": self._pinned(models).model_dump(mode="json", exclude={"name", "output"}),
+            "stages": [
+                [stage.kind, stage.version, digests] for stage, digests in zip(self.stages, models, strict=True)
+            ],
+            "reading": [READING_VERSION, version("resiliparse")],
+            "unicode": unicodedata.unidata_version,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _models(self) -> list[dict[str, str]]:
+        """What each stage's `models` gives; a problem's path begins at the recipe, not at the stage."""
+        models: list[dict[str, str]] = []
+        problems: list[Problem] = []
+        for index, stage in enumerate(self.stages):
+            try:
+                models.append(stage.models())
+            except RecipeError as error:
+                problems += [Problem(f"stages.{index}.{found.path}", found.message) for found in error.problems]
+        if problems:
+            raise RecipeError(problems)
+        return models
+
+    def _pinned(self, models: Sequence[dict[str, str]]) -> Recipe:
+        stages = []
+        for stage, digests in zip(self.stages, models, strict=True):
+            if digests and "model_sha256" in type(stage).model_fields:
+                (digest,) = digests.values()
+                stages.append(stage.model_copy(update={"model_sha256": digest}))
+            else:
+                stages.append(stage)
+        return self.model_copy(update={"stages": tuple(stages)})
+
+
+def _refuse(misfits: Sequence[Misfit]) -> None:
+    """Raise all of them as one ValidationError, which pydantic puts below the field's path."""
+    if misfits:
+        details = [
+            InitErrorDetails(type=PydanticCustomError("misfit", "{what}", {"what": message}), loc=path, input=None)
+            for path, message in misfits
+        ]
+        raise ValidationError.from_exception_data("Recipe", details)
+
+
+def _wrong_address(check: Callable[[str], object], path: tuple[int | str, ...], url: str) -> Iterator[Misfit]:
+    try:
+        check(url)
+    except StorageError as error:
+        yield path, str(error)
+
+
+def _repeated_names(items: Sequence[Source] | Sequence[Stage]) -> Iterator[Misfit]:
+    names = [item.name for item in items]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield (index, "name"), f"the name {name!r} is used more than once; give each its own `name`"
+
+
+def _wrong_order(stages: Sequence[Stage]) -> Iterator[Misfit]:
+    dedup: list[Stage] = []
+    for index, stage in enumerate(stages):
+        if isinstance(stage, DedupStage):
+            if dedup and (dedup[-1].kind, stage.kind) != ("exact_dedup", "minhash_dedup"):
+                yield (index,), "there may be at most one exact_dedup, then at most one minhash_dedup"
+            dedup.append(stage)
+        elif dedup:
+            yield (
+                (index,),
+                f"{stage.name} stands behind deduplication, where it could drop the survivor of documents "
+                "that are already gone; move it before",
+            )
+
+
+def _unknown_quality(stages: Sequence[Stage]) -> Iterator[Misfit]:
+    """A column to compare must be a number, and be there when the documents are compared."""
+    columns: dict[str, pa.DataType] = {}
+    for index, stage in enumerate(stages):
+        if isinstance(stage, DedupStage) and stage.quality is not None:
+            found = columns.get(stage.quality)
+            if found is None:
+                numbers = [name for name, type_ in columns.items() if _is_number(type_)]
+                yield (index, "quality"), f"no stage before gives {stage.quality!r}; numbers are {_listed(numbers)}"
+            elif not _is_number(found):
+                yield (index, "quality"), f"column {stage.quality!r} is {found}, expected a number"
+        columns |= {field.name: field.type for field in stage.columns()}
+
+
+def _wrong_scope(stages: Sequence[Stage]) -> Iterator[Misfit]:
+    exact = [stage for stage in stages if isinstance(stage, ExactDedup) and stage.scope == "corpus"]
+    for index, stage in enumerate(stages):
+        if exact and isinstance(stage, MinHashDedup) and stage.scope == "source":
+            yield (
+                (index, "scope"),
+                f"{exact[0].name} keeps one copy in the whole corpus, which may be in another source, where "
+                f"{stage.name} would not look for it: a document could name a survivor outside its source. "
+                f"Give both the scope corpus, or {exact[0].name} the scope source",
+            )
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
