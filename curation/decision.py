@@ -26,15 +26,18 @@ SCHEMA = pa.schema(
         pa.field("threshold", pa.float64()),
         pa.field("detail", pa.string()),
         pa.field("survivor", pa.string()),
+        pa.field("survivor_shard", pa.string()),
+        pa.field("survivor_row", pa.int64()),
         pa.field("similarity", pa.float64()),
         pa.field("language", pa.string()),
         pa.field("bytes", pa.int64()),
     ]
 )
 """`survivor` and `similarity` are a duplicate's: the kept copy's id, and their Jaccard similarity (1.0 for an exact
-copy). `bytes` is the size of the text as it stood when the decision was made, in UTF-8. `row` of an unreadable rest of
-a shard is the number that its next record would have had. The stages' values follow as columns named `stage.value`,
-null for stages that a document did not reach. In the table, `version` and `run` are partitions."""
+copy); `survivor_shard` and `survivor_row` say where that copy was read, since ids may repeat. `bytes` is the size of
+the text as it stood when the decision was made, in UTF-8. `row` of an unreadable rest of a shard is the number that its
+next record would have had. The stages' values follow as columns named `stage.value`, null for stages that a document
+did not reach. In the table, `version` and `run` are partitions."""
 
 
 def decision_schema(values: pa.Schema) -> pa.Schema:

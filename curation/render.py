@@ -318,9 +318,9 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 def _survivor(row: dict[str, Any]) -> str:
-    """The id of a duplicate's survivor, and where it stood in the input, if that is known: ids may repeat."""
+    """The id of a duplicate's survivor; where that was read, too, if the document has the same id."""
     name = visible(row["survivor"])
-    if row.get("survivor_shard") is None:
+    if row["survivor"] != row["id"]:
         return name
     return f"{name} ({visible(row['survivor_shard'])}, record {row['survivor_row']})"
 

@@ -49,6 +49,8 @@ class Example(BaseModel):
     threshold: float | None = None
     detail: str | None = None
     survivor: str | None = None
+    survivor_shard: str | None = None
+    survivor_row: int | None = None
     excerpt: str = ""
     order: str
     """Examples with the smallest hashes are kept, so any order of adding gives the same ones."""

@@ -220,7 +220,7 @@ def test_a_survivor_is_shown_with_its_place(
     assert call(capsys, monkeypatch, "run", str(recipe_file), "--engine", "local")[0] == 0
     corpus = Corpus(str(recipe_file.parent / "corpus"))
     (row,) = corpus.explain("near")
-    place = {"survivor_source": "web", "survivor_shard": "/in/\x1ba.jsonl", "survivor_row": 7}
+    place = {"id": "w2", "survivor_shard": "/in/\x1ba.jsonl", "survivor_row": 7}
     show_explanation(Console(width=400), corpus, [row | place], None)
     assert "survivor w2 (/in/<001B>a.jsonl, record 7), verified similarity 0." in capsys.readouterr().out
 

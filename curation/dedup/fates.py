@@ -17,7 +17,7 @@ from curation.dedup.keepers import FATES
 from curation.dedup.leaders import Followers
 from curation.dedup.shard import Addresses, Group, Rows, ShardInput, addresses_of, contained, places, shard_numbers
 from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, partition_of, receive, slices, spread
-from curation.document import ID
+from curation.document import ID, ROW, SHARD
 from curation.errors import AccountingError
 from curation.runner.runner import Runner
 from curation.storage import Storage
@@ -29,18 +29,19 @@ LOSERS = pa.schema(
         pa.field("stage", pa.string(), nullable=False),
         pa.field("survivor", pa.string(), nullable=False),
         pa.field("similarity", pa.float64(), nullable=False),
-        pa.field("survivor_shard", pa.int64(), nullable=False),
+        pa.field("survivor_shard", pa.string(), nullable=False),
         pa.field("survivor_row", pa.int64(), nullable=False),
     ]
 )
 """The dropped documents of a shard, in order. `row` is a document's place among the shard's documents, from 0,
-`survivor` the kept copy's id, `survivor_shard` and `survivor_row` its address."""
+`survivor` the kept copy's id, `survivor_shard` and `survivor_row` the input file and the record it was read from."""
 CLUSTERS = pa.schema([pa.field("row", pa.int64(), nullable=False), pa.field("size", pa.int64(), nullable=False)])
 """The kept documents of a shard that stand for more than themselves, in order; `size` counts themselves too."""
 
 _ASKS = pa.schema([("leader", pa.uint64()), ("asker", pa.int64())])
 _LOST = pa.schema([*FATES, ("stage", pa.uint8())])
-_NAMED = pa.schema([*_LOST, ("id", pa.string())])
+_NAMES = (ID, SHARD, ROW)
+_NAMED = pa.schema([*_LOST, (ID, pa.string()), (SHARD, pa.string()), (ROW, pa.int64())])
 
 
 class Settled(BaseModel):
@@ -187,14 +188,16 @@ def _name(work: Work, addresses: Addresses, lost: Shuffle, group: Group) -> Clus
         outbox = Outbox(work, "named", group.number, addresses.groups)
         firsts = np.cumsum([0, *(shard.documents for shard in group.shards)])
         numbers_of_shards = np.array([shard.number for shard in group.shards], np.uint64)
-        losers, ids = np.zeros(firsts[-1], np.int64), None
+        losers, names = np.zeros(firsts[-1], np.int64), None
         for rows in slices(work, lost, group.number):
-            if ids is None:
-                ids = pa.concat_arrays([_ids(work.storage, shard) for shard in group.shards])
+            if names is None:
+                names = _names(work.storage, group)
             survivor = numbers(rows, "survivor")
             place = firsts[np.searchsorted(numbers_of_shards, shard_numbers(survivor))] + places(survivor)
             np.add.at(losers, place, 1)
-            for batch in rows.append_column("id", ids.take(pa.array(place))).cast(_NAMED).combine_chunks().to_batches():
+            found = names.take(pa.array(place))
+            named = pa.Table.from_arrays([*rows.columns, *found.columns], schema=_NAMED)
+            for batch in named.combine_chunks().to_batches():
                 outbox.add(batch, addresses.group(batch["doc"].to_numpy()))
         counts = np.split(losers, firsts[1:-1])
         clusters = [_write_clusters(work, shard, each) for shard, each in zip(group.shards, counts, strict=True)]
@@ -223,9 +226,13 @@ def _settle(work: Work, stages: tuple[str, ...], named: Shuffle, group: Group) -
     return work.once(f"losers/{group.number:05d}", Settled, settle_group)
 
 
-def _ids(storage: Storage, shard: ShardInput) -> pa.StringArray:
-    batches = read_fingerprints(storage, shard.fingerprints, [ID])
-    return pa.concat_arrays([pa.array([], pa.string()), *(batch[ID] for batch in batches)])
+def _names(storage: Storage, group: Group) -> pa.Table:
+    """The id, input file and record of each of a group's documents."""
+    schema = pa.schema([field for field in _NAMED if field.name in _NAMES])
+    batches = [
+        batch for shard in group.shards for batch in read_fingerprints(storage, shard.fingerprints, schema.names)
+    ]
+    return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
 
 
 def _write_clusters(work: Work, shard: ShardInput, losers: Rows) -> str | None:
@@ -239,14 +246,13 @@ def _write_clusters(work: Work, shard: ShardInput, losers: Rows) -> str | None:
 def _write_losers(work: Work, stages: tuple[str, ...], shard: ShardInput, rows: pa.Table) -> str | None:
     if not rows.num_rows:
         return None
-    survivor = numbers(rows, "survivor")
     columns = [
         places(numbers(rows, "doc")),
         np.array(stages, dtype=object)[numbers(rows, "stage")],
-        rows["id"].combine_chunks(),
+        rows[ID].combine_chunks(),
         numbers(rows, "similarity"),
-        shard_numbers(survivor).astype(np.int64),
-        places(survivor),
+        rows[SHARD].combine_chunks(),
+        numbers(rows, ROW),
     ]
     return _write(work, f"losers/{shard.number:06d}", columns, LOSERS)
 

@@ -15,7 +15,7 @@ from curation.dedup import kernels, shingle
 from curation.dedup.exact_dedup import ExactDedup
 from curation.dedup.minhash_dedup import MinHashDedup
 from curation.dedup.stage import Uint64s
-from curation.document import ID, TEXT
+from curation.document import ID, ROW, SHARD, TEXT
 from curation.storage import Storage
 from curation.text.arrow import text_buffers
 from curation.text.unicode import tables
@@ -25,14 +25,15 @@ KEY_HIGH, KEY_LOW, KEY_PRIORITY = "exact_high", "exact_low", "exact_priority"
 SET_HIGH, SET_LOW, SET_PRIORITY = "set_high", "set_low", "minhash_priority"
 SHINGLES, SIGNATURE = "shingles", "signature"
 
+_NAMES = {ID: pa.string(), SHARD: pa.string(), ROW: pa.int64()}
 _BATCH_ROWS = 16_384
 _SET_BYTES = 8 << 20
 
 
 def fingerprint_schema(exact: ExactDedup | None, minhash: MinHashDedup | None) -> pa.Schema:
-    """`id`, the columns of each stage that is asked for, and, for MinHash, the signature: `bands · rows` uint32,
-    little-endian, as datasketch has them in `MinHash.hashvalues`."""
-    fields = [pa.field(ID, pa.string(), nullable=False)]
+    """`id`, `shard` and `row`, the columns of each stage that is asked for, and, for MinHash, the signature:
+    `bands · rows` uint32, little-endian, as datasketch has them in `MinHash.hashvalues`."""
+    fields = [pa.field(name, kind, nullable=False) for name, kind in _NAMES.items()]
     if exact:
         fields += [pa.field(name, pa.uint64(), nullable=False) for name in (KEY_HIGH, KEY_LOW, KEY_PRIORITY)]
     if minhash:
@@ -48,7 +49,7 @@ def fingerprints(batch: pa.RecordBatch, exact: ExactDedup | None, minhash: MinHa
     Raises what `DedupStage.priority` raises.
     """
     arrays = _computed(batch[TEXT], minhash)
-    columns: list[pa.Array] = [batch[ID].cast(pa.string())]
+    columns: list[pa.Array] = [batch[name].cast(kind) for name, kind in _NAMES.items()]
     if exact:
         columns += [pa.array(values) for values in (arrays.keys[:, 0], arrays.keys[:, 1], exact.priority(batch))]
     if minhash:
@@ -77,7 +78,7 @@ def write_fingerprints(
     """Write a shard's fingerprints, in the order of its documents, as one Parquet object of the work; its key, which is
     that of `name` with `.parquet` (once, also where the name has it already)."""
     schema = fingerprint_schema(exact, minhash)
-    codecs = {column: "zstd" if column == ID else "none" for column in schema.names}
+    codecs = {column: "zstd" if column in _NAMES else "none" for column in schema.names}
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, schema, compression=codecs, use_dictionary=False, write_statistics=False) as writer:
         for batch in batches:

@@ -273,9 +273,21 @@ def _example(decisions: pa.RecordBatch, texts: pa.Array | None, index: int, orde
     def value(name: str) -> object:
         return decisions[name][index].as_py()
 
-    names = ("reason", "id", "source", "shard", "row", "value", "threshold", "detail", "survivor")
+    names = (
+        "id",
+        "source",
+        "shard",
+        "row",
+        "value",
+        "threshold",
+        "detail",
+        "survivor",
+        "survivor_shard",
+        "survivor_row",
+    )
     excerpt = "" if texts is None else str(texts[index].as_py())[:EXCERPT]
-    return Example.model_validate({name: value(name) for name in names} | {"order": order, "excerpt": excerpt})
+    found = {name: value(name) for name in ("reason", *names)}
+    return Example.model_validate(found | {"order": order, "excerpt": excerpt})
 
 
 def _located(failure: Failure) -> str:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from curation import corpus, decision, document, manifest
-from curation.dedup import read_clusters, read_losers
+from curation.dedup import LOSERS, read_clusters, read_losers
 from curation.errors import AccountingError
 from curation.pipeline.filter import Part, Run, decision_columns, examples_of
 from curation.report import Cell, Example, Report
@@ -89,7 +89,7 @@ def _read(run: Run, key: str) -> pa.RecordBatch:
 
 def _losers(run: Run, ending: Ending, rows: int) -> pa.RecordBatch:
     """One row a document: stage, survivor, similarity of the duplicates, null for the others."""
-    empty = pa.schema([("stage", pa.string()), ("survivor", pa.string()), ("similarity", pa.float64())])
+    empty = pa.schema([field.with_nullable(True) for field in LOSERS if field.name != "row"])
     if ending.losers is None:
         return decision.fill(empty, rows, {})
     table = read_losers(run.work.storage, ending.losers)
@@ -119,8 +119,7 @@ def _decided(run: Run, batch: pa.RecordBatch, losers: pa.RecordBatch, sizes: Row
         "reason": pc.binary_join_element_wise(stage, "duplicate", "."),
         "value": losers["similarity"],
         "threshold": pc.if_else(is_near, minhash.min_similarity if minhash else 0.0, pa.scalar(None, pa.float64())),
-        "survivor": losers["survivor"],
-        "similarity": losers["similarity"],
+        **{name: losers[name] for name in ("survivor", "survivor_shard", "survivor_row", "similarity")},
     }
     if minhash:
         columns[minhash.column("cluster_size")] = pc.if_else(pc.is_null(stage), pa.array(sizes), None)

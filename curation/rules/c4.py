@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from curation.text import signals
 from curation.text.arrow import Bytes, text_buffers
 from curation.text.punctuation import punctuation
 from curation.text.signals.kernels import count_sentences
-from curation.text.unicode import LINE_END, SPACE, tables
+from curation.text.unicode import tables
 from curation.text.words import Int64, Splitter, word_spans
 
 _COUNTS = {  # column of this stage: column of the kernel's counts
@@ -126,37 +126,33 @@ class C4(RuleStage):
         ]
 
 
-# (meaning, the phrase, its rarest letter)
+# (meaning, the phrase, its rarest pair of letters)
 _PHRASES = (
-    (kernels.LOREM, "lorem ipsum", "m"),
-    (kernels.SCRIPT, "javascript", "v"),
-    (kernels.POLICIES, "terms of use", "m"),
-    (kernels.POLICIES, "privacy policy", "v"),
-    (kernels.POLICIES, "cookie policy", "k"),
-    (kernels.POLICIES, "uses cookies", "k"),
-    (kernels.POLICIES, "use of cookies", "k"),
-    (kernels.POLICIES, "use cookies", "k"),
+    (kernels.LOREM, "lorem ipsum", "ps"),
+    (kernels.SCRIPT, "javascript", "ja"),
+    (kernels.POLICIES, "terms of use", "ms"),
+    (kernels.POLICIES, "privacy policy", "cy"),
+    (kernels.POLICIES, "cookie policy", "ok"),
+    (kernels.POLICIES, "uses cookies", "ok"),
+    (kernels.POLICIES, "use of cookies", "ok"),
+    (kernels.POLICIES, "use cookies", "ok"),
 )
 _CITATIONS = ("edit]", "citation needed]")
 
 
 @cache
-def _vocabulary() -> tuple[Bytes, Bytes, Bytes]:
-    """The tables of bytes, of phrases and of citations, as `kernels.clean_lines` wants them."""
-    kinds = np.zeros(256, np.uint8)
-    kinds[:128] = tables().classes[:128] & (SPACE | LINE_END)
-    kinds[ord("[")] |= kernels.BRACKET
-    kinds[ord("{")] |= kernels.CURLY
-    kinds[0xAA] |= kernels.ANCHOR  # the last byte of the Kelvin sign, whose lower case is k
+def _vocabulary() -> tuple[np.ndarray[Any, np.dtype[np.uint64]], Bytes, Bytes]:
+    """The tables of pairs, of phrases and of citations, as `kernels.clean_lines` wants them."""
+    rare = sorted({pair for _, _, pair in _PHRASES})
+    pairs = np.array([[ord(letter) * 0x0101010101010101 for letter in pair] for pair in rare], np.uint64)
     phrases = np.zeros((len(_PHRASES), 20), np.uint8)
-    for row, (meaning, phrase, letter) in enumerate(_PHRASES):
-        kinds[[ord(letter), ord(letter.upper())]] |= kernels.ANCHOR
-        phrases[row, :4] = meaning, len(phrase), phrase.index(letter), ord(letter)
+    for row, (meaning, phrase, pair) in enumerate(_PHRASES):
+        phrases[row, :4] = meaning, len(phrase), phrase.index(pair) + 1, ord(pair[1])
         phrases[row, 4 : 4 + len(phrase)] = list(phrase.encode())
     citations = np.zeros((len(_CITATIONS), 20), np.uint8)
     for row, citation in enumerate(_CITATIONS):
         citations[row, : 1 + len(citation)] = [len(citation), *citation.encode()]
-    return kinds, phrases, citations
+    return pairs, phrases, citations
 
 
 def _stripped(text: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -169,4 +165,4 @@ def _stripped(text: pa.LargeStringArray) -> pa.LargeStringArray:
 
 def _texts(data: Bytes, offsets: Int64) -> pa.LargeStringArray:
     size = int(offsets[-1])
-    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data[:size].copy()))
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data[:size]))

@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.text.kernels import before, helper, kernel
+from curation.text.kernels import (
+    CASE,
+    TOPS,
+    ZERO,
+    eight,
+    first_marked,
+    helper,
+    kernel,
+    line_end,
+    mask_equal,
+    next_byte,
+    strip,
+)
 from curation.text.punctuation import DECIMAL
-from curation.text.unicode import LINE_END, SPACE, decode
+from curation.text.unicode import SPACE, decode
 
 # Columns of `counts`, in the order in which a line is asked; the last two flag the document.
 LINES, LONG_WORD, NO_TERMINAL, FEW_WORDS, JAVASCRIPT, POLICY, KEPT, LOREM_IPSUM, CURLY_BRACKET = range(9)
 COLUMNS = 9
 
-# What a line may hold, as bits; SPACE (2) and LINE_END (32) are those of `curation.text.unicode`.
-LOREM, SCRIPT, POLICIES, CURLY, BRACKET, ANCHOR = 1, 4, 8, 16, 64, 128
+# What a line may hold, as bits.
+LOREM, SCRIPT, POLICIES, CURLY = 1, 2, 4, 8
+
+_BRACKETS = np.uint64(0x5B5B5B5B5B5B5B5B)
+_CURLIES = np.uint64(0x7B7B7B7B7B7B7B7B)
+_KELVINS = np.uint64(0xAAAAAAAAAAAAAAAA)  # the last byte of the Kelvin sign, whose lower case is k
 
 
 @kernel
 def clean_lines(
-    data, offsets, classes, flags, kinds, phrases, citations, max_word, min_words, switches, out, out_offsets, counts
+    data, offsets, classes, flags, pairs, phrases, citations, max_word, min_words, switches, out, out_offsets, counts
 ):
     """Fill out (bytes of data,) and out_offsets (documents + 1,) with the kept lines joined by line feeds, and counts.
 
-    `kinds` (256,): what each byte may mean: of ASCII, SPACE and LINE_END, and what a line may hold. `phrases` (k, 20)
-    uint8 rows: meaning, length, where the rare letter stands that is looked for, that letter, the phrase in lower case.
+    `phrases` (k, 20) uint8 rows: meaning, length, where the second letter of a rare pair stands, that letter, and the
+    phrase in lower case. `pairs` (k, 2) uint64 rows: the two letters of each such pair, eight times over.
     `citations` (k, 20) uint8 rows: length, what follows the bracket. max_word and min_words are -1 when they are off.
     `switches` (6,): drop lines without a terminal mark, remove citations, look for lorem ipsum, for javascript, for
     policies, for curly brackets.
@@ -33,41 +49,20 @@ def clean_lines(
         i, stop = offsets[document], offsets[document + 1]
         begin = o
         while i < stop:
-            # One line, as str.splitlines has it: its visible part is data[a:b].
-            start_of_line, b, words, longest_word = i, i, 0, 0
-            code, held = np.int32(0), np.uint8(0)
-            word = 0  # code points of the word that is being read
-            while i < stop:
-                code, after = np.int32(data[i]), i + 1
-                kind = kinds[code]
-                if code >= 0x80:
-                    code, after = decode(data, i)
-                    kind |= classes[code] & (SPACE | LINE_END)
-                held |= kind
-                visible = 1 - ((kind & SPACE) >> 1)  # without a branch: words are short, and a wrong guess is dear
-                words += visible & (word == 0)
-                word = (word + 1) * visible
-                longest_word = max(longest_word, word)
-                i = after
-                b = i if visible else b
-                if kind & LINE_END:
-                    break
-            a = start_of_line
-            while a < b and is_space(data, a, classes):
-                _, a = decode(data, a)
-            if code == 13 and i < stop and data[i] == 10:
-                i += 1
+            end_of_line, after = line_end(data, i, stop, classes)
+            a, b = strip(data, i, end_of_line, classes)
+            i = after
             counts[document, LINES] += 1
-            if max_word >= 0 and longest_word > max_word:
+            if 0 <= max_word < b - a and has_long_word(data, a, b, classes, max_word):
                 counts[document, LONG_WORD] += 1
                 continue
             start = o + (counts[document, KEPT] > 0)
-            end = copy_line(data, a, b, flags, citations, held & BRACKET and switches[1], out, start)
-            found = (held & CURLY) | (find_phrases(out, start, end, kinds, phrases) if held & ANCHOR else 0)
+            end = copy_line(data, a, b, flags, citations, switches[1], out, start)
+            found = find_phrases(out, start, end, pairs, phrases)
             if switches[0] and not is_terminated(out, start, end):
                 counts[document, NO_TERMINAL] += 1
                 continue
-            if words < min_words:
+            if min_words > 0 and not has_words(data, a, b, classes, min_words):
                 counts[document, FEW_WORDS] += 1
                 continue
             decided = counts[document, LOREM_IPSUM] + counts[document, CURLY_BRACKET]
@@ -90,40 +85,73 @@ def clean_lines(
 
 
 @helper
-def is_space(data, i, classes):
-    return classes[decode(data, i)[0]] & SPACE != 0
+def has_words(data, a, b, classes, words):
+    """Whether data[a:b], which begins with one, has at least this many (1 or more) words between white space."""
+    apart = True
+    while a < b:
+        code, a = decode(data, a)
+        if classes[code] & SPACE:
+            apart = True
+        elif apart:
+            apart = False
+            words -= 1
+            if words == 0:
+                return True
+    return False
+
+
+@helper
+def has_long_word(data, a, b, classes, most):
+    """Whether data[a:b] has a word between white space of more code points than this."""
+    length = 0
+    while a < b:
+        code, a = decode(data, a)
+        length = 0 if classes[code] & SPACE else length + 1
+        if length > most:
+            return True
+    return False
 
 
 @helper
 def copy_line(data, a, b, flags, citations, remove, out, start):
     """Copy data[a:b] to out[start:], without its citations if they are to be removed; the end there."""
-    if not remove:
-        for i in range(b - a):
-            out[start + i] = data[a + i]
-        return start + b - a
     while a < b:
-        if data[a] == 91:
+        stop = next_byte(data, a, b, _BRACKETS) if remove else b
+        for i in range(stop - a):
+            out[start + i] = data[a + i]
+        start += stop - a
+        a = stop
+        if a < b:
             after = citation_end(data, a, b, flags, citations)
-            if after > a:
-                a = after
-                continue
-        out[start] = data[a]
-        start += 1
-        a += 1
+            if after == a:
+                out[start] = data[a]
+                start += 1
+                after += 1
+            a = after
     return start
 
 
 @helper
-def find_phrases(data, a, b, kinds, phrases):
-    """The bits of the phrases in data[a:b], whatever their case; each is looked for at its rare letter."""
-    found = 0
-    for i in range(a, b):
-        if not kinds[data[i]] & ANCHOR:
-            continue
-        letter, width = lowered(data, i, a)
-        for row in range(len(phrases)):
-            if width and phrases[row, 3] == letter and holds(data, a, i, b, phrases, row):
-                found |= phrases[row, 0]
+def find_phrases(data, a, b, pairs, phrases):
+    """CURLY and the bits of the phrases in data[a:b], whatever their case; each is looked for at its rare pair."""
+    found, i, last = 0, a, ZERO
+    while i < b:
+        value = eight(data, i, b)
+        found |= CURLY if mask_equal(value, _CURLIES) else 0
+        lower = value | CASE
+        behind = (lower << np.uint64(8)) | last  # the byte before each
+        last = lower >> np.uint64(56)
+        mask = mask_equal(value, _KELVINS) if value & TOPS else ZERO
+        for row in range(len(pairs)):
+            mask |= mask_equal((behind ^ pairs[row, 0]) | (lower ^ pairs[row, 1]), ZERO)
+        while mask:
+            place = i + first_marked(mask)
+            mask &= mask - np.uint64(1)
+            letter, width = lowered(data, place, a)
+            for row in range(len(phrases)):
+                if width and phrases[row, 3] == letter and holds(data, a, place, b, phrases, row):
+                    found |= phrases[row, 0]
+        i += 8
     return found
 
 
@@ -200,17 +228,7 @@ def strip_texts(data, offsets, classes):
     """Take the white space off both ends of every text, in place."""
     o = 0
     for document in range(len(offsets) - 1):
-        a, b = offsets[document], offsets[document + 1]
-        while a < b:
-            code, after = decode(data, a)
-            if not classes[code] & SPACE:
-                break
-            a = after
-        while b > a:
-            last = before(data, a, b)
-            if not classes[decode(data, last)[0]] & SPACE:
-                break
-            b = last
+        a, b = strip(data, offsets[document], offsets[document + 1], classes)
         offsets[document] = o
         if o < a:
             for i in range(a, b):

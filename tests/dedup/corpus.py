@@ -97,7 +97,7 @@ def read(work: Work, result: DedupResult) -> Deduplicated:
     clusters: dict[tuple[int, int], int] = {}
     for number, (losers, sizes) in enumerate(zip(result.losers, result.clusters, strict=True)):
         for row in read_losers(work.storage, losers).to_pylist() if losers else []:
-            survivor = (row["survivor_shard"], row["survivor_row"])
+            survivor = (int(row["survivor_shard"].removesuffix(".jsonl")), row["survivor_row"])
             fates[number, row["row"]] = (row["stage"], survivor, row["similarity"])
             ids[number, row["row"]] = row["survivor"]
         for row in read_clusters(work.storage, sizes).to_pylist() if sizes else []:

@@ -214,3 +214,13 @@ def test_an_empty_file_is_no_document_and_no_failure(tmp_path: Path) -> None:
     outcome = curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner())
     assert outcome.report.documents() == 25
     assert len(Corpus(str(tmp_path / "corpus")).manifest().inputs) == 11
+
+
+def test_a_survivor_is_found_even_where_ids_repeat(tmp_path: Path) -> None:
+    same = [{"id": "one", "text": essay(1)}, {"id": "one", "text": essay(1) + " "}, {"id": "one", "text": essay(2)}]
+    path = write_jsonl(tmp_path / "in.jsonl", same)
+    sources = [{"name": "in", "uri": str(path)}]
+    curate(recipe(tmp_path, tmp_path / "corpus", sources=sources), LocalRunner())
+    rows = {row["row"]: row for row in Corpus(str(tmp_path / "corpus")).explain("one")}
+    assert [rows[n]["outcome"] for n in range(3)] == ["kept", "dropped", "kept"]
+    assert (rows[1]["survivor"], rows[1]["survivor_shard"], rows[1]["survivor_row"]) == ("one", str(path), 0)

@@ -11,63 +11,106 @@ import numpy as np
 
 from curation.text.kernels import (
     BASE,
+    FEEDS,
+    ZERO,
     add_key,
+    before,
     count_characters,
     count_feeds,
+    eight,
     find_slot,
+    first_marked,
     hash_bytes,
     helper,
+    inlined,
     kernel,
+    mask_controls,
+    mask_digits,
+    mask_equal,
+    mask_leads,
+    mask_letters,
+    mask_not_ascii,
     mix,
     most_feeds,
     next_base,
+    next_byte,
     strip,
+    strip_front,
     table_bits,
 )
 from curation.text.punctuation import IS_PUNCTUATION, SENTENCE_END, SYMBOL, TERMINAL
-from curation.text.unicode import ALPHA, LINE_END, SPACE, decode
+from curation.text.unicode import ALPHA, LINE_END, decode
+
+MET = -(1 << 31)  # in `firsts`: this n-gram was met
 
 _BASE = np.uint64(BASE)
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
+_HASHES = np.uint64(0x2323232323232323)
+_DOTS = np.uint64(0x2E2E2E2E2E2E2E2E)
 
 
 @kernel
 def count_words(data, offsets, spans, starts, ends, classes, flags, wanted, wanted_offsets, counts):
     """counts (documents, 4): words that hold more than symbols, and the code points of those; words with a letter; how
     many of the wanted words occur. `wanted` and `wanted_offsets` are texts, like data and offsets."""
-    bits = table_bits(len(wanted_offsets))
-    slots = np.zeros(1 << bits, np.int32)
-    keys = np.empty(len(wanted_offsets), np.uint64)
-    fresh = longest = 0
+    bits = table_bits(len(wanted_offsets)) + 1
+    table = np.zeros(1 << bits, np.uint64)  # the hashes of those that are wanted, 0 where there is none
+    places = np.empty(len(wanted_offsets), np.int64)  # where they stand
+    fresh = 0
     for i in range(len(wanted_offsets) - 1):
-        longest = max(longest, wanted_offsets[i + 1] - wanted_offsets[i])
-        fresh += add_key(hash_bytes(wanted, wanted_offsets[i], wanted_offsets[i + 1]), fresh, slots, 1, bits, keys)
-    met = np.full(len(wanted_offsets), -1, np.int64)  # the last document that each wanted word was met in
+        key = hash_bytes(wanted, wanted_offsets[i], wanted_offsets[i + 1])
+        place = find_place(key, table, bits)
+        if table[place] != key:
+            table[place] = key
+            places[fresh] = place
+            fresh += 1
+    met = np.full(1 << bits, -1, np.int64)  # the last document in which a word came to each place
     for document in range(len(offsets) - 1):
         base = offsets[document]
-        whole = characters = alphabetic = distinct = 0
+        whole = characters = alphabetic = 0
         for word in range(spans[document], spans[document + 1]):
-            length, classed, flagged = 0, np.uint8(0), np.uint8(255)
-            i, stop = base + starts[word], base + ends[word]
-            while i < stop:
-                code, i = decode(data, i)
-                length += 1
-                classed |= classes[code]
-                flagged &= flags[code]
-            alphabetic += classed & ALPHA != 0
-            if not flagged & SYMBOL:
-                whole += 1
-                characters += length
-            if ends[word] - starts[word] <= longest:
-                place = slots[find_slot(hash_bytes(data, base + starts[word], stop), slots, 1, bits, keys)] - 1
-                if place >= 0 and met[place] != document:
-                    met[place] = document
-                    distinct += 1
+            start, stop = base + starts[word], base + ends[word]
+            length, has_letter, is_symbol = look_at_word(data, start, stop, classes, flags)
+            alphabetic += has_letter
+            whole += not is_symbol
+            characters += 0 if is_symbol else length
+            # Without a branch, for who could guess which words are wanted: what no one asks for is marked too.
+            met[find_place(hash_bytes(data, start, stop), table, bits)] = document
         counts[document, 0] = whole
         counts[document, 1] = characters
         counts[document, 2] = alphabetic
-        counts[document, 3] = distinct
+        for i in range(fresh):
+            counts[document, 3] += met[places[i]] == document
+
+
+@inlined
+def find_place(key, table, bits):
+    """Where this key stands, or the empty place where it would."""
+    place = np.int64(key >> np.uint64(64 - bits))
+    while (table[place] != key) & (table[place] != ZERO):
+        place = (place + 1) & ((1 << bits) - 1)
+    return place
+
+
+@inlined
+def look_at_word(data, i, stop, classes, flags):
+    """The code points of data[i:stop], whether one is a letter, and whether all are symbols."""
+    length, has_letter, has_other = stop - i, False, False
+    while i < stop:
+        value = eight(data, i, stop)
+        if mask_not_ascii(value):
+            break
+        letters = mask_letters(value)
+        has_letter |= letters != ZERO
+        has_other |= (letters | mask_digits(value)) != ZERO  # of ASCII, all the rest are symbols
+        i += 8
+    if i < stop:
+        length -= stop - i
+        while i < stop:
+            code, i = decode(data, i)
+            length += 1
+            has_letter |= classes[code] & ALPHA != 0
+            has_other |= flags[code] & SYMBOL == 0
+    return length, has_letter, not has_other
 
 
 @kernel
@@ -83,97 +126,95 @@ def repeated_grams(data, offsets, spans, starts, ends, counts):
     most = 1
     for document in range(len(offsets) - 1):
         most = max(most, spans[document + 1] - spans[document])
-    lengths = np.empty(most + 1, np.int32)  # code points before each word
-    words = np.empty(most, np.uint64)  # hashes
     places = np.empty(most, np.int32)  # where an n-gram begins that may repeat, ascending
     grams = np.empty(most, np.uint64)  # for each place, the hash of the n words
-    firsts = np.empty(most, np.int32)  # for each place, the index of the first place of the same n-gram
-    times = np.empty(most, np.int32)  # at those indices, how often it occurs
+    firsts = np.empty(most, np.int32)  # for each place, that of the same n-gram's first; at the first one, -times
     slots = np.zeros(1 << table_bits(most), np.int32)
     base = 1
     for document in range(len(offsets) - 1):
-        size = spans[document + 1] - spans[document]
-        hash_words(data, offsets[document], spans[document], size, starts, ends, lengths, words)
+        begin, first, size = offsets[document], spans[document], spans[document + 1] - spans[document]
         for i in range(size):
-            grams[i], places[i] = words[i], i
+            places[i] = i
+            grams[i] = hash_bytes(data, begin + starts[first + i], begin + ends[first + i])
         left = size
         for n in range(2, min(size, 10) + 1):
             while left and places[left - 1] + n > size:
                 left -= 1
-            best = group(n, left, places, words, grams, firsts, times, slots, base)
+            if n == 2:
+                for k in range(left):
+                    grams[k] = grams[k] * _BASE + grams[k + 1]
+            else:
+                for k in range(left):
+                    word = first + places[k] + n - 1
+                    grams[k] = grams[k] * _BASE + hash_bytes(data, begin + starts[word], begin + ends[word])
+            best = group(left, grams, firsts, slots, base)
             base = next_base(slots, base, left)
             if n < 5:
-                first = places[best] if best >= 0 else 0
-                often = times[best] if best >= 0 else 1
-                counts[document, n - 2] = (lengths[first + n] - lengths[first] + n - 1) * often
+                word = first + (places[best] if best >= 0 else 0)
+                often = -firsts[best] if best >= 0 else 1
+                characters = count_in_words(data, begin, word, word + n, starts, ends)
+                counts[document, n - 2] = (characters + n - 1) * often
             else:
-                counts[document, n - 2] = met_before(n, left, places, firsts, times, lengths)
-            left = keep_repeated(left, places, grams, firsts, times)
+                counts[document, n - 2] = met_before(n, left, places, firsts, data, begin, first, starts, ends)
+            left = keep_repeated(left, places, grams, firsts)
 
 
 @helper
-def hash_words(data, base, first, size, starts, ends, lengths, words):
-    """Fill lengths (size + 1,) and words (size,) of one document."""
+def count_in_words(data, begin, word, end, starts, ends):
+    """The code points of these words of the document that begins at `begin`."""
     characters = 0
-    for word in range(size):
-        lengths[word] = characters
-        value = _ZERO
-        for i in range(base + starts[first + word], base + ends[first + word]):
-            byte = data[i]
-            value = value * _BASE + np.uint64(byte) + _ONE
-            characters += byte & 0xC0 != 0x80
-        words[word] = mix(value)
-    lengths[size] = characters
+    for i in range(word, end):
+        characters += count_characters(data, begin + starts[i], begin + ends[i])
+    return characters
 
 
 @helper
-def group(n, left, places, words, grams, firsts, times, slots, base):
-    """Make grams of n words from those of n - 1, and group them.
+def group(left, grams, firsts, slots, base):
+    """Group the n-grams by their hashes.
 
     The index of the first of the most frequent ones, -1 if none occurs twice.
     """
     bits = table_bits(left)
     best = -1
     for k in range(left):
-        gram = grams[k] * _BASE + words[places[k] + n - 1]
-        slot = find_slot(gram, slots, base, bits, grams)
-        grams[k] = gram
+        slot = find_slot(grams[k], slots, base, bits, grams)
         if slots[slot] < base:
             slots[slot] = base + k
-            firsts[k], times[k] = k, 1
+            firsts[k] = -1
             continue
         first = slots[slot] - base
         firsts[k] = first
-        times[first] += 1
-        if best < 0 or times[first] > times[best] or (times[first] == times[best] and first < best):
+        firsts[first] -= 1
+        if best < 0 or firsts[first] < firsts[best] or (firsts[first] == firsts[best] and first < best):
             best = first
     return best
 
 
 @helper
-def met_before(n, left, places, firsts, times, lengths):
-    """The code points of n-grams met before, from left to right without overlap; negates `times` of those it meets."""
+def met_before(n, left, places, firsts, data, begin, word, starts, ends):
+    """The code points of n-grams met before, from left to right without overlap; marks the firsts of those it meets.
+
+    `begin` and `word` are where the document and its words begin.
+    """
     characters = after = 0
     for k in range(left):
-        first = firsts[k]
-        if places[k] < after or times[first] == 1:
+        first = firsts[k] if firsts[k] >= 0 else k
+        if places[k] < after or firsts[first] == -1:
             continue
-        if times[first] > 0:
-            times[first] = -times[first]  # met
-        else:
-            characters += lengths[places[k] + n] - lengths[places[k]]
+        if firsts[first] == MET:
+            characters += count_in_words(data, begin, word + places[k], word + places[k] + n, starts, ends)
             after = places[k] + n
+        firsts[first] = MET
     return characters
 
 
 @helper
-def keep_repeated(left, places, grams, firsts, times):
+def keep_repeated(left, places, grams, firsts):
     """Keep the places whose n-gram occurs more than once; how many there are."""
     kept = 0
-    for k in range(left):
-        if times[firsts[k]] != 1:
-            places[kept], grams[kept] = places[k], grams[k]
-            kept += 1
+    for k in range(left):  # without a branch
+        places[kept], grams[kept] = places[k], grams[k]
+        kept += firsts[k] != -1
     return kept
 
 
@@ -192,14 +233,11 @@ def repeated_segments(data, offsets, classes, counts):
         first, last = strip(data, a, b, classes)
         characters = lines = fresh_lines = repeated_lines = line_characters = 0
         paragraphs = fresh_paragraphs = repeated_paragraphs = paragraph_characters = 0
-        key, length = _ZERO, 0  # of the paragraph so far
+        key, length = ZERO, 0  # of the paragraph so far
         start = a
         while start <= b:
-            i, size = start, 0
-            while i < b and data[i] != 10:
-                size += data[i] & 0xC0 != 0x80
-                i += 1
-            run = i
+            run = i = next_byte(data, start, b, FEEDS)
+            size = count_characters(data, start, i)
             while run < b and data[run] == 10:
                 run += 1
             line = hash_bytes(data, start, i)
@@ -223,7 +261,7 @@ def repeated_segments(data, offsets, classes, counts):
                     else:
                         repeated_paragraphs += 1
                         paragraph_characters += length
-                    key, length = _ZERO, 0
+                    key, length = ZERO, 0
                 else:
                     length += 1  # the line feed
             if i == b:
@@ -243,44 +281,42 @@ def count_symbols(data, offsets, classes, counts):
     dash after white space, and those that end in "..." or "…" before white space."""
     for document in range(len(offsets) - 1):
         a, b = offsets[document], offsets[document + 1]
-        i, dots, hashes, ellipses, returned = a, 0, 0, 0, False
-        first, last, start = (
-            np.int32(-1),
-            a,
-            a,
-        )  # of the line: its first visible code point, the end of its last, its beginning
+        i, start, dots, last_dot, hashes, ellipses = a, a, 0, a, 0, 0
         while i < b:
-            code, after = np.int32(data[i]), i + 1
-            if code >= 0x80:
-                code, after = decode(data, i)
+            value = eight(data, i, b)
+            mask = mask_controls(value) | mask_equal(value, _HASHES) | mask_equal(value, _DOTS) | mask_leads(value)
+            while mask:
+                place = i + first_marked(mask)
+                mask &= mask - np.uint64(1)
+                if place >= b:
+                    break
+                code, after = decode(data, place)
+                hashes += code == 35
                 ellipses += code == 0x2026
-            kind = classes[code]
-            dots = (dots + 1) * (code == 46)
-            ellipses += dots == 3
-            dots = 0 if dots == 3 else dots
-            hashes += code == 35
-            visible = kind & SPACE == 0  # without a branch: words are short, and a wrong guess is dear
-            first = np.int32(code) if visible and first < 0 else first
-            last = after if visible else last
-            i = after
-            if kind & LINE_END:
-                if code != 10 or not returned:
-                    finish_line(data, start, first, last, counts, document)
-                start, first = after, np.int32(-1)
-            returned = code == 13
+                if code == 46:
+                    dots = dots + 1 if place == last_dot + 1 and dots < 3 else 1
+                    last_dot = place
+                    ellipses += dots == 3
+                elif classes[code] & LINE_END:
+                    if code != 10 or place == a or data[place - 1] != 13:
+                        finish_line(data, start, place, classes, counts, document)
+                    start = after
+            i += 8
         if start < b:
-            finish_line(data, start, first, last, counts, document)
+            finish_line(data, start, b, classes, counts, document)
         counts[document, 0], counts[document, 1] = hashes, ellipses
 
 
 @helper
-def finish_line(data, start, first, last, counts, document):
+def finish_line(data, a, b, classes, counts, document):
+    a, b = strip(data, a, b, classes)
     counts[document, 2] += 1
-    counts[document, 3] += first in (0x2022, 45)
-    counts[document, 4] += last - start >= 3 and (
-        (data[last - 1] == 46 and data[last - 2] == 46 and data[last - 3] == 46)
-        or (data[last - 1] == 0xA6 and data[last - 2] == 0x80 and data[last - 3] == 0xE2)
-    )
+    if a < b:
+        counts[document, 3] += decode(data, a)[0] in (0x2022, 45)
+        counts[document, 4] += b - a >= 3 and (
+            (data[b - 1] == 46 and data[b - 2] == 46 and data[b - 3] == 46)
+            or (data[b - 1] == 0xA6 and data[b - 2] == 0x80 and data[b - 3] == 0xE2)
+        )
 
 
 @kernel
@@ -293,29 +329,24 @@ def count_lines(data, offsets, classes, flags, short, counts):
     keys = np.empty(most, np.uint64)
     base = 1
     for document in range(len(offsets) - 1):
-        start = i = offsets[document]
-        b = offsets[document + 1]
-        feeds = count_feeds(data, i, b)
+        start, b = offsets[document], offsets[document + 1]
+        feeds = count_feeds(data, start, b)
         bits = table_bits(feeds + 1)
         fresh = 0
         counts[document, 1] = feeds
         while start <= b:
-            length, blank, code = 0, True, 0
-            while i < b and data[i] != 10:
-                code, i = decode(data, i)
-                length += 1
-                blank &= classes[code] & SPACE != 0
+            i = next_byte(data, start, b, FEEDS)
+            length = count_characters(data, start, i)
             counts[document, 0] += length
-            if not blank:
+            if strip_front(data, start, i, classes) < i:
                 counts[document, 2] += 1
-                counts[document, 3] += flags[code] & TERMINAL != 0
+                counts[document, 3] += flags[decode(data, before(data, start, i))[0]] & TERMINAL != 0
                 counts[document, 4] += length <= short
                 if add_key(hash_bytes(data, start, i), fresh, slots, base, bits, keys):
                     fresh += 1
                 else:
                     counts[document, 5] += length
-            i += 1
-            start = i
+            start = i + 1
         base = next_base(slots, base, fresh)
 
 

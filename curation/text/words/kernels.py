@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.text.kernels import GOLDEN, before, helper, kernel
+from curation.text.kernels import GOLDEN, TOPS, before, eight, first_marked, helper, inlined, kernel, mask_letters
 from curation.text.unicode import decode
 
 # Kinds of code points, for the splitter (words.py builds the table).
@@ -12,30 +12,42 @@ BLANK, PREFIX, SUFFIX, LOWER, UPPER, BEFORE_STOP, ICON = 1, 2, 4, 8, 16, 32, 64
 UNSPACED, QUOTE, LETTER, MARK, CURRENCY = 128, 256, 512, 1024, 2048
 
 PIECES = 2048  # slots of the table of pieces: 2**11
+CUTS = 4096  # slots of the table that says which hashes a piece of letters has that is cut: 2**12
 NOT_A_WORD = 14 << 4  # an action: the piece is only a unit
 UNIT = 1 << 8  # an action (after the shift by 4): it may be taken off behind a number
 
 _GOLDEN = np.uint64(GOLDEN)
 _ZERO = np.uint64(0)
+_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
+_CUT_SHIFT = np.uint64(64 - 12)
 
 
 @kernel
-def split_words(data, offsets, kinds, keys, actions, counts, starts, ends):
+def split_words(data, offsets, kinds, keys, actions, cuts, counts, starts, ends):
     """Fill the spans of every document's words; counts (documents + 1,) gets where each document's begin."""
     words = 0
     for document in range(len(offsets) - 1):
         base, stop = offsets[document], offsets[document + 1]
         i = base
         while i < stop:
+            key = eight(data, i, stop)
+            size = first_marked(~mask_letters(key) & TOPS)
+            if size < 8:  # what most words are: letters, and one space behind them
+                behind = (key >> np.uint64(8 * size)) & np.uint64(255)
+                if behind in (32, 10):
+                    if size:
+                        words = write_word(i, i + size, key, base, cuts, keys, actions, words, starts, ends)
+                    i += size + 1
+                    continue
             byte = data[i]
             if byte < 0x80 and kinds[byte] & BLANK:
                 i += 1
                 continue
-            a, key = i, _ZERO
-            while i < stop and data[i] < 0x80 and kinds[data[i]] & LETTER:
-                key = (key << np.uint64(8)) | np.uint64(data[i])
+            a = i
+            i += size
+            while size == 8 and i < stop and data[i] < 0x80 and kinds[data[i]] & LETTER:
                 i += 1
-            letters, size = i, i - a  # data[a:letters] are letters, data[letters:i] the rest of the piece
+            letters = i  # data[a:letters] are letters, data[letters:i] the rest of the piece
             while i < stop:
                 byte = data[i]
                 kind, after = kinds[byte], i + 1
@@ -52,15 +64,7 @@ def split_words(data, offsets, kinds, keys, actions, counts, starts, ends):
             elif letters == i or (
                 letters > a and i - letters == 1 and is_plain_end(data, a, letters, kinds, keys, actions)
             ):
-                action = 0
-                if letters - a <= 8 and letters - a == size:
-                    action = find_key(key, size, keys, actions)
-                cut = (action >> 4) & 15 if is_word_piece(action) else 0
-                if cut:
-                    starts[words], ends[words] = a - base, a + cut - base
-                    words += 1
-                starts[words], ends[words] = a + cut - base, letters - base
-                words += 1
+                words = write_word(a, letters, key, base, cuts, keys, actions, words, starts, ends)
                 if letters < i:
                     starts[words], ends[words] = letters - base, i - base
                     words += 1
@@ -69,15 +73,28 @@ def split_words(data, offsets, kinds, keys, actions, counts, starts, ends):
         counts[document + 1] = words
 
 
+@inlined
+def write_word(a, b, key, base, cuts, keys, actions, words, starts, ends):
+    """Write data[a:b], all letters, of which the key holds the first eight; in two if it is such a piece."""
+    if b - a <= 8:
+        key &= _LAST >> np.uint64(64 - 8 * (b - a))
+        if cuts[np.int64((key * _GOLDEN) >> _CUT_SHIFT)]:
+            action = find_key(key, b - a, keys, actions)
+            cut = (action >> 4) & 15 if is_word_piece(action) else 0
+            if cut:
+                starts[words], ends[words] = a - base, a + cut - base
+                words += 1
+                a += cut
+    starts[words], ends[words] = a - base, b - base
+    return words + 1
+
+
 @helper
 def find_piece(data, a, b, keys, actions):
     """The action (length, cut, UNIT) of data[a:b] in the table of pieces, 0 if it is not there."""
     if b - a > 8 or a == b:
         return 0
-    key = _ZERO
-    for i in range(a, b):
-        key = (key << np.uint64(8)) | np.uint64(data[i])
-    return find_key(key, b - a, keys, actions)
+    return find_key(eight(data, a, b), b - a, keys, actions)
 
 
 @helper

@@ -56,11 +56,15 @@ def _pieces_in_two() -> list[tuple[str, str]]:
 
 
 @cache
-def pieces() -> tuple[np.ndarray[Any, np.dtype[np.uint64]], np.ndarray[Any, np.dtype[np.int32]]]:
-    """The table, open addressing: keys of up to 8 bytes, and what to do with each; both (kernels.PIECES,).
+def pieces() -> tuple[
+    np.ndarray[Any, np.dtype[np.uint64]], np.ndarray[Any, np.dtype[np.int32]], np.ndarray[Any, np.dtype[np.bool_]]
+]:
+    """The table, open addressing: keys of up to 8 bytes, the first lowest, and what to do with each; both
+    (kernels.PIECES,). And (kernels.CUTS,), by a key's hash: whether a piece may be one of those that are cut.
 
     An action holds the piece's length in its lowest 4 bits, then where to cut it (0: it is one word), then UNIT.
     """
+    cuts = np.zeros(kernels.CUTS, bool)
     keys, actions = np.zeros(kernels.PIECES, np.uint64), np.zeros(kernels.PIECES, np.int32)
     entries = dict.fromkeys(_WHOLE.split(), 0)
     entries |= {piece.replace("|", ""): piece.index("|") for piece in _IN_TWO.split()}
@@ -71,9 +75,10 @@ def pieces() -> tuple[np.ndarray[Any, np.dtype[np.uint64]], np.ndarray[Any, np.d
         encoded = piece.encode()
         if len(encoded) > 8:
             continue
-        key = int.from_bytes(encoded, "big")
+        key = int.from_bytes(encoded, "little")
         slot = key * GOLDEN % (1 << 64) >> 53
         while keys[slot]:
             slot = (slot + 1) % kernels.PIECES
         keys[slot], actions[slot] = key, len(encoded) | cut << 4
-    return keys, actions
+        cuts[key * GOLDEN % (1 << 64) >> 52] |= bool(cut & 15)
+    return keys, actions, cuts
