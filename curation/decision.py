@@ -64,6 +64,20 @@ def encode(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> bytes:
     return parquet(table, ROW_GROUP)
 
 
+def pack(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> bytes:
+    """The decisions as they are handed on within a run: an Arrow stream, which is quicker than Parquet."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)) as out:
+        out.write_table(pa.Table.from_batches(batches, schema).combine_chunks())
+    return sink.getvalue()
+
+
+def unpack(data: bytes) -> pa.Table:
+    """What `pack` packed."""
+    with pa.ipc.open_stream(data) as stream:
+        return stream.read_all()
+
+
 def parquet(table: pa.Table, row_group: int) -> bytes:
     """The table as Parquet (zstd), a function of its content alone."""
     sink = io.BytesIO()

@@ -143,9 +143,9 @@ class _OpenPart:
             )
         self._writer.close()
         work, name = self.run.work, f"{self.shard.name}-{self.number:04d}"
-        texts, decisions = work.key(f"filter/{name}.texts.parquet"), work.key(f"filter/{name}.decisions.parquet")
+        texts, decisions = work.key(f"filter/{name}.texts.parquet"), work.key(f"filter/{name}.decisions.arrow")
         work.storage.write(texts, self._texts.getvalue())
-        work.storage.write(decisions, decision.encode(self._decisions, self._decision_schema))
+        work.storage.write(decisions, decision.pack(self._decisions, self._decision_schema))
         examples = work.key(f"filter/{name}.examples")
         shown = Report(examples=tuple(e for reason in sorted(self._examples) for e in self._examples[reason]))
         work.storage.write(examples, shown.model_dump_json().encode())

@@ -54,11 +54,11 @@ def finish_part(run: Run, ending: Ending) -> Finished:
 
 def _finish(run: Run, ending: Ending) -> Finished:
     part, storage = ending.part, run.work.storage
-    batch = _read(run, part.texts)
+    batch = _texts(run, part.texts)
     losers, sizes = _losers(run, ending, batch.num_rows), _cluster_sizes(run, ending, batch.num_rows)
     is_kept = pc.is_null(losers["stage"])
     decided = _decided(run, batch, losers, sizes)
-    every = [decided, _read(run, part.decisions)]
+    every = [decided, *decision.unpack(storage.read(part.decisions)).to_batches()]
     if (rows := sum(decisions.num_rows for decisions in every)) != part.records:
         raise AccountingError(f"{part.name}: {part.records} records were read, but {rows} are decided")
     data = decision.encode(every, decided.schema)
@@ -82,7 +82,7 @@ def _finish(run: Run, ending: Ending) -> Finished:
     )
 
 
-def _read(run: Run, key: str) -> pa.RecordBatch:
+def _texts(run: Run, key: str) -> pa.RecordBatch:
     table = pq.read_table(io.BytesIO(run.work.storage.read(key)), use_threads=False).combine_chunks()
     return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
 
