@@ -39,6 +39,9 @@ from curation.runner.runner import Item, Result
 OBJECT_STORE_BYTES = 128 << 20
 """Tasks pass keys, so the object store stays small; Ray takes at least 75 MiB."""
 
+ASK_AGAIN_S = 2.0
+"""How long an answer about the cluster's size is believed."""
+
 CANCEL_TIMEOUT_S = 20.0
 """How long to wait for killed tasks to be gone."""
 
@@ -66,6 +69,7 @@ class RayRunner:
         self._retry = retry or Retry()
         self._connected = False
         self._limit = workers
+        self._asked, self._cpus = float("-inf"), 0
         if address is not None:
             _join(address)
             self._connected = True
@@ -108,10 +112,14 @@ class RayRunner:
         self.close()
 
     def _window(self) -> int:
-        """How many tasks may be in flight: every CPU finds its next one waiting. Asked anew, since clusters grow."""
+        """How many tasks may be in flight: every CPU finds its next one waiting. Asked anew now and then, since
+        clusters grow; the question costs over a millisecond."""
         if self._limit is not None:
             return self._limit
-        return 2 * int(ray.cluster_resources().get("CPU", 0)) + 2
+        now = time.monotonic()
+        if now - self._asked > ASK_AGAIN_S:
+            self._asked, self._cpus = now, int(ray.cluster_resources().get("CPU", 0))
+        return 2 * self._cpus + 2
 
 
 class _Map(Generic[Item, Result]):
