@@ -138,12 +138,6 @@ class Report(BaseModel):
             row[cell.outcome] += cell.documents
         return dict(sorted(table.items()))
 
-    def failed_share(self, source: str) -> float:
-        """The share of a source's records that could not be read, 0 to 1; 0 for an empty source."""
-        counts = self.by("source").get(source)
-        records = sum(counts.values()) if counts else 0
-        return counts["failed"] / records if counts and records else 0.0
-
 
 def total(reports: Iterable[Report]) -> Report:
     """The sum of reports; the same whatever their order."""

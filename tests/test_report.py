@@ -86,5 +86,3 @@ def test_examples_are_the_same_few_however_the_work_was_divided() -> None:
 def test_a_report_survives_json() -> None:
     report = total([Report(stages=STAGES, cells=(Cell(outcome="kept", source="web", documents=2, bytes=9),))])
     assert Report.model_validate_json(report.model_dump_json()) == report
-    assert report.failed_share("web") == 0
-    assert report.failed_share("nowhere") == 0
