@@ -168,9 +168,9 @@ class Corpus:
         with nothing published, if the corpus has moved on from the manifest's parent.
         """
         table = self._create("", SCHEMA, [document.SOURCE])
-        if (already := self.published(manifest.run)) is not None:
-            return already
-        self._check_parent(manifest)
+        if (already := table.transaction_version(manifest.run)) is not None:
+            return int(already)
+        self._check_parent(manifest, table.version())
         self._publish_decisions(manifest, decisions)
         commit: dict[str, str] = {"run": manifest.run, "recipe": str(manifest.recipe["name"])}
         commit |= {"fingerprint": manifest.fingerprint, "digest": manifest.digest}
@@ -196,8 +196,8 @@ class Corpus:
             table = self._create(DECISIONS, schema, _PARTITIONS)
         self._commit(DECISIONS, table, manifest.decisions, manifest, {}, schema, _PARTITIONS)
 
-    def _check_parent(self, manifest: Manifest) -> None:
-        if (head := self.head()) != manifest.parent:
+    def _check_parent(self, manifest: Manifest, head: int) -> None:
+        if head != manifest.parent:
             raise ConflictError(
                 f"{self.url}: somebody else published (or changed the table) while run {manifest.run} worked: it is at "
                 f"version {head}, the run began at {manifest.parent}. Nothing of it is published; run the recipe again"
