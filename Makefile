@@ -25,11 +25,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/pip --disable-pip-version-check install -qq --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-demo: setup ## Harvest real text from this machine, curate it on a local Ray, show where every document went
-	@echo "demo: harvesting text from this machine into sample/"
-	@$(BIN)/curation sample sample
-	@echo "demo: curating it with recipes/demo.yaml"
-	@$(BIN)/curation run recipes/demo.yaml
+demo: setup ## Harvest real text from this machine, have the service curate it on a local Ray, show where every document went
+	@CURATION_COMMAND=$(BIN)/curation bash deploy/demo.sh
 
 check: setup ## Lint, format, types, who may import whom
 	@echo "check: ruff"; $(BIN)/ruff check -q .

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done · 1 a defect of ours · 2 the recipe or the command is wrong · 3 the input is not what the recipe
 promises · 4 the store, or something asked for is not there · 5 somebody else published first · 6 a model is missing ·
-7 the accounts do not add up · 130 interrupted · 143 terminated.
+7 the accounts do not add up · 8 a job that was followed did not succeed · 130 interrupted · 143 terminated.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,6 +35,7 @@ app = typer.Typer(
     help=__doc__,
 )
 
+PLUGINS = "curation.commands"
 REMIND_S = 1.0
 """How long after a Ctrl-C the code that goes on nevertheless is interrupted again."""
 
@@ -163,11 +166,26 @@ class _Interrupted(BaseException):
         self.word = "interrupted" if number == signal.SIGINT else "terminated"
 
 
+class LeftRunning(CurationError):  # noqa: N818, whoever only watches may stop watching
+    """Ctrl-C where it ends the command, but not the work, which is done elsewhere; the message says how to end that."""
+
+    exit_code = 130
+
+
+@cache
+def open_app() -> typer.Typer:
+    """The command line with what installed packages add to it: each entry point of the group `curation.commands` is a
+    function that is given the app."""
+    for plugin in sorted(entry_points(group=PLUGINS), key=lambda plugin: plugin.name):
+        plugin.load()(app)
+    return app
+
+
 def main() -> None:
     """The entry point: runs a command and turns errors and signals into a sentence and an exit code."""
     try:
         with _interruptible():
-            app()
+            open_app()()
     except RecipeError as error:
         what = "command" if all(problem.path.startswith("--") for problem in error.problems) else "recipe"
         complaints = "\n".join(f"  {problem}" for problem in error.problems)
@@ -200,7 +218,7 @@ def _interruptible() -> Iterator[None]:
         yield
     except BaseException as error:
         is_done = isinstance(error, SystemExit) and not error.code
-        if received and not is_done:
+        if received and not is_done and not isinstance(error, LeftRunning):
             raise _Interrupted(received[0]) from None
         raise
     finally:
@@ -221,7 +239,9 @@ def _open_runner(engine: Engine, workers: int | None, address: str | None) -> Op
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"curation: {message}", file=sys.stderr)
+    """What is said may quote what others wrote: nothing in it drives the terminal."""
+    shown = "".join(c if c.isprintable() or c == "\n" else f"<{ord(c):04X}>" for c in message)
+    print(f"curation: {shown}", file=sys.stderr)
     sys.exit(code)
 
 

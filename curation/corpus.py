@@ -3,6 +3,7 @@
 `<url>/`                        Delta table of kept documents, partitioned by source
 `<url>/_decisions/`             Delta table of decisions, partitioned by version and run
 `<url>/_index/<run>/`           the dedup index of a version's kept documents
+`<url>/_ids/<run>/`             where each document's decisions are, by its id
 `<url>/_manifests/`, `_reports/`  `<version>-<run>.json`, named by the version's commit
 `<url>/_runs/<run>/`            the work of a run in progress
 
@@ -28,6 +29,7 @@ from pydantic import BaseModel
 
 from curation import decision, document
 from curation.errors import ConflictError, CorruptError, MissingError, StorageError
+from curation.explanation import Found, decisions_about, kept_document
 from curation.manifest import Manifest, Part
 from curation.report import Report
 from curation.storage import Storage, check_corpus_url, open_storage
@@ -44,6 +46,7 @@ many documents it stands for, itself included."""
 
 ROW_GROUP = 1024
 DECISIONS = "_decisions"
+IDS = "_ids"
 
 _PARTITIONS = ["version", "run"]
 _TRIES = 5
@@ -92,11 +95,19 @@ class Corpus:
 
     def manifest(self, number: int | None = None) -> Manifest:
         """The manifest of a version, by default of the newest."""
-        return self._named(self.version(number), "manifest", Manifest)
+        return self.manifest_of(self.version(number))
 
     def report(self, number: int | None = None) -> Report:
         """The report of a version, by default of the newest."""
-        return self._named(self.version(number), "report", Report)
+        return self.report_of(self.version(number))
+
+    def manifest_of(self, version: Version) -> Manifest:
+        """The manifest of a version of this corpus that is known already: one read, and no look at the history."""
+        return self._named(version, "manifest", Manifest)
+
+    def report_of(self, version: Version) -> Report:
+        """As `manifest_of`."""
+        return self._named(version, "report", Report)
 
     def documents(self, number: int | None = None) -> Any:
         """The kept documents of a version as a `pyarrow.dataset.Dataset`, which DuckDB and Polars read as it is."""
@@ -107,21 +118,30 @@ class Corpus:
     def decisions(self, number: int | None = None) -> Any:
         """The decisions of a version as a `pyarrow.dataset.Dataset`."""
         version = self.version(number)
-        table = self._table(DECISIONS)
-        if table is None:
-            raise CorruptError(f"{self.url}: version {version.version} is published, but there is no {DECISIONS}")
-        wanted = [("version", "=", str(version.version)), ("run", "=", version.run)]
-        return table.to_pyarrow_dataset(file_pruning_predicate=wanted)
+        return self._decided(version.version, version.run)
 
     def explain(self, document_id: str, number: int | None = None) -> list[dict[str, Any]]:
         """The decisions about a document: several if the input held its id several times. Raises MissingError."""
-        rows: list[dict[str, Any]] = (
-            self.decisions(number).to_table(filter=pc.field(document.ID) == document_id).to_pylist()
-        )
-        if not rows:
-            version = self.version(number).version
-            raise MissingError(f"{self.url}: version {version} knows no document {document_id!r}, kept or dropped")
-        return rows
+        return [found.row for found in self.decisions_about(self.manifest(number), document_id)]
+
+    def decisions_about(
+        self, manifest: Manifest, document_id: str, source: str | None = None, limit: int | None = None
+    ) -> list[Found]:
+        """As `explain`, of a manifest that is at hand (a draft's, too); of one source, at most so many, if given."""
+        if manifest.ids:
+            about = decisions_about(self.storage, manifest, document_id, source, limit)
+        else:
+            about = self._scanned(manifest, document_id, source, limit)
+        if not about:
+            where = f" in source {source!r}" if source is not None else ""
+            raise MissingError(
+                f"{self.url}: version {manifest.version} knows no document {document_id!r}, kept or dropped{where}"
+            )
+        return about
+
+    def kept_document(self, manifest: Manifest, found: Found) -> dict[str, Any] | None:
+        """The kept document that a decision is about, with its text; None where it was not kept."""
+        return kept_document(self.storage, manifest, found)
 
     def read(self, part: Part) -> bytes:
         """One file of the corpus. Raises CorruptError unless it is what the manifest says."""
@@ -131,7 +151,7 @@ class Corpus:
         """Read every file of a version and compare it with the manifest; how many there are. Raises CorruptError or
         MissingError for the first that is not what it was."""
         manifest = self.manifest(number)
-        parts = (*manifest.shards, *manifest.decisions, *manifest.index)
+        parts = (*manifest.shards, *manifest.decisions, *manifest.index, *manifest.ids)
         for part in parts:
             self.read(part)
         return len(parts)
@@ -150,6 +170,12 @@ class Corpus:
         """
         table = self._table("")
         return table.version() if table else 0
+
+    def newest_commit(self) -> tuple[str, str] | None:
+        """What tells the newest commit from every other, by one listing: while it is the same, so are the versions.
+        None where there is no table."""
+        commits = [entry for entry in self.storage.list("_delta_log/", deep=False) if entry.key.endswith(".json")]
+        return (commits[-1].key, commits[-1].etag) if commits else None
 
     def newest(self) -> Manifest | None:
         """The manifest of the newest version; None before the first."""
@@ -250,6 +276,21 @@ class Corpus:
 
     # ------------------------------------------------------------------- tables
 
+    def _decided(self, version: int, run: str) -> Any:
+        table = self._table(DECISIONS)
+        if table is None:
+            raise CorruptError(f"{self.url}: version {version} is published, but there is no {DECISIONS}")
+        wanted = [("version", "=", str(version)), ("run", "=", run)]
+        return table.to_pyarrow_dataset(file_pruning_predicate=wanted)
+
+    def _scanned(self, manifest: Manifest, document_id: str, source: str | None, limit: int | None) -> list[Found]:
+        """All decisions are read: versions of old have no index of ids."""
+        wanted = pc.field(document.ID) == document_id
+        if source is not None:
+            wanted &= pc.field(document.SOURCE) == source
+        rows = self._decided(manifest.version, manifest.run).to_table(filter=wanted)
+        return [Found(row) for row in rows.slice(0, limit).to_pylist()]
+
     def _table(self, name: str) -> DeltaTable | None:
         """The table, as it is now; None where there is none. The storage is asked first: its errors are sentences."""
         if not self.storage.list(f"{name}/_delta_log/" if name else "_delta_log/", deep=False):
@@ -285,6 +326,11 @@ class Corpus:
     def _named(self, version: Version, what: str, model: type[Model]) -> Model:
         data = self.storage.read(f"_{what}s/{version.version}-{version.run}.json")
         return model.model_validate_json(data)
+
+
+def ids_path(run: str, name: str) -> str:
+    """Where the index of ids of a run's part lies."""
+    return f"{IDS}/{run}/{name}.ids"
 
 
 def _with_partitions(schema: pa.Schema) -> pa.Schema:

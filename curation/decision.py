@@ -56,11 +56,14 @@ def fill(schema: pa.Schema, rows: int, columns: dict[str, pa.Array]) -> pa.Recor
     )
 
 
-def encode(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> bytes:
-    """Parquet of the decisions, sorted by address; the same bytes for the same rows in any order."""
-    table = pa.Table.from_batches(batches, schema).sort_by(
-        [(SOURCE, "ascending"), (SHARD, "ascending"), (ROW, "ascending")]
-    )
+def ordered(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """The decisions sorted by address; the same for the same rows in any order."""
+    table = pa.Table.from_batches(batches, schema)
+    return table.sort_by([(SOURCE, "ascending"), (SHARD, "ascending"), (ROW, "ascending")])
+
+
+def encode(table: pa.Table) -> bytes:
+    """Parquet of ordered decisions."""
     return parquet(table, ROW_GROUP)
 
 

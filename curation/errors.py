@@ -2,6 +2,7 @@
 
 CurationError
 ├── RecipeError         mend the recipe: every problem is listed by its path            (exit code 2)
+│   └── OtherRunError   the run's id stands for another recipe, input or parent: give another
 ├── InputError          look at the sources: nothing matched, or too much of it failed  (exit code 3)
 ├── StorageError        mend the address, the credentials or the store                  (exit code 4)
 │   ├── MissingError    what was asked for is not there
@@ -47,7 +48,11 @@ class RecipeError(CurationError):
         super().__init__("; ".join(map(str, self.problems)))
 
     def __reduce__(self) -> tuple[type[RecipeError], tuple[tuple[Problem, ...]]]:
-        return RecipeError, (self.problems,)
+        return type(self), (self.problems,)
+
+
+class OtherRunError(RecipeError):
+    """The id of a run stands for another recipe, other input, or another version to start from."""
 
 
 class InputError(CurationError):

@@ -47,6 +47,8 @@ class Manifest(Frozen):
     shards: tuple[Part, ...]
     decisions: tuple[Part, ...]
     index: tuple[Part, ...] = ()
+    ids: tuple[Part, ...] = ()
+    """The indexes of the decisions' ids, one a file of decisions and in their order; none in old versions."""
     documents: int
     bytes: int
 
@@ -57,7 +59,7 @@ class Manifest(Frozen):
         gives another digest."""
         content = [
             sorted([part.path.split("/")[-1], part.rows, part.bytes, part.sha256] for part in parts)
-            for parts in (self.shards, self.decisions, self.index)
+            for parts in (self.shards, self.decisions, self.index, self.ids)
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
@@ -15,13 +15,13 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from curation import decision
-from curation.corpus import Corpus
-from curation.pipeline import Progress
-from curation.report import Outcome, Report, Step
-from curation.sample import Harvest
-from curation.stage import Stage, stage_kinds
-from curation.storage import Check
+if TYPE_CHECKING:  # what is only shown need not be loaded: the services' commands show tables, and no corpus
+    from curation.corpus import Corpus
+    from curation.pipeline import Progress
+    from curation.report import Outcome, Report, Step
+    from curation.sample import Harvest
+    from curation.stage import Stage
+    from curation.storage import Check
 
 BAR = 30
 WIDTH = 140
@@ -85,7 +85,7 @@ class ProgressDisplay:
         if self._bars:
             if progress.step not in self._tasks:
                 self._tasks[progress.step] = self._bars.add_task(progress.step, total=progress.total, rate="")
-            self._bars.update(self._tasks[progress.step], completed=progress.done, rate=rate)
+            self._bars.update(self._tasks[progress.step], completed=progress.done, total=progress.total, rate=rate)
         elif not self._was_told(progress, rate) or progress.done == progress.total or now - self._last_line > 5:
             self._last_line = now
             self.console.print(f"{progress.step:<12} {progress.done}/{progress.total}  {rate}", highlight=False)
@@ -118,6 +118,8 @@ def _clock(seconds: float) -> str:
 
 def report_json(url: str, number: int | None) -> dict[str, Any]:
     """A version's report for programs: what it is, its funnel, and every count."""
+    from curation.corpus import Corpus
+
     corpus = Corpus(url)
     manifest, report = corpus.manifest(number), corpus.report(number)
     return {
@@ -135,6 +137,8 @@ def report_json(url: str, number: int | None) -> dict[str, Any]:
 
 def show_report(console: Console, url: str, number: int | None) -> None:
     """A version's report for people."""
+    from curation.corpus import Corpus
+
     corpus = Corpus(url)
     manifest, report = corpus.manifest(number), corpus.report(number)
     for table in (
@@ -305,6 +309,8 @@ def show_explanation(console: Console, corpus: Corpus, rows: Sequence[dict[str, 
 
 
 def _sentence(row: dict[str, Any]) -> str:
+    from curation import decision
+
     if row["outcome"] == decision.KEPT:
         return "kept"
     text = f"{row['outcome']} by {row['reason']}"
@@ -368,6 +374,7 @@ def show_checks(console: Console, url: str, checks: Sequence[Check]) -> None:
 def stages_json() -> list[dict[str, Any]]:
     """Every stage for programs, with its JSON Schema."""
     import curation.recipe  # noqa: F401, which registers every family
+    from curation.stage import stage_kinds
 
     return [
         {
@@ -384,6 +391,7 @@ def stages_json() -> list[dict[str, Any]]:
 def show_stages(console: Console) -> None:
     """Every stage for people."""
     import curation.recipe  # noqa: F401, which registers every family
+    from curation.stage import stage_kinds
 
     for kind, stage in stage_kinds().items():
         table = _table(kind, "option", "default", "meaning")

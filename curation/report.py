@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Outcome = Literal["kept", "dropped", "failed"]
-EXAMPLES = 10
+EXAMPLES = 50
+"""How many a reason has at most; a report shows the first few of them."""
 EXCERPT = 200
 
 

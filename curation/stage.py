@@ -8,7 +8,7 @@ command line and the report find it by its `kind`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -31,6 +31,8 @@ class Stage(BaseModel):
     """Raised when the stage's arithmetic changes, so that old results are not taken for new ones."""
     reference: ClassVar[str] = ""
     """Where the rule and its thresholds come from: paper, tool and version."""
+    files: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """The fields that name a file to read, by path or URL, each with the values that mean something built in."""
 
     kind: str
     """Which stage this is."""

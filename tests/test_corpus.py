@@ -50,7 +50,7 @@ def write_version(corpus: Corpus, run: str, ids: list[str], parent: int, values:
             **{field.name: pa.array([1.5] * rows) for field in values},
         },
     )
-    data = decision.encode([decisions], schema)
+    data = decision.encode(decision.ordered([decisions], schema))
     decided = part(f"_decisions/version={parent + 1}/run={run}/part.parquet", data, rows)
     corpus.storage.write(decided.path, data)
     return Manifest(

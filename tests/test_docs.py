@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
-from curation.cli import app
+from curation.cli import open_app
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
@@ -42,7 +43,7 @@ def test_the_readme_shows_commands() -> None:
 
 
 def test_a_wrong_command_does_not_parse() -> None:
-    for command in ("curation runn recipe.yaml", "curation run recipe.yaml --fast", "curation run"):
+    for command in ("curation runn r.yaml", "curation run r.yaml --fast", "curation run", "curation recipes pull x"):
         with pytest.raises(Exception, match=r"(?i)no such|missing"):
             parse(command)
 
@@ -90,7 +91,10 @@ def commands(text: str) -> Iterator[str]:
 
 def parse(command: str) -> None:
     """Read a command's arguments as the command line does, and do nothing."""
-    group = typer.main.get_command(app)
-    name, *rest = shlex.split(command, comments=True)[1:]
-    assert name in group.commands, f"no such command: {command}"  # type: ignore[attr-defined]
-    group.commands[name].make_context(name, rest)  # type: ignore[attr-defined]
+    found: Any = typer.main.get_command(open_app())
+    name, *rest = shlex.split(command, comments=True)
+    while hasattr(found, "commands"):
+        name, *rest = rest
+        assert name in found.commands, f"no such command: {command}"
+        found = found.commands[name]
+    found.make_context(name, rest)

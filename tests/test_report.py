@@ -74,7 +74,7 @@ def test_nothing_is_lost_in_a_sum_or_a_funnel(parts: list[Report]) -> None:
 def test_examples_are_the_same_few_however_the_work_was_divided() -> None:
     examples = [
         Example(reason="c4.why", id=str(row), source="web", shard="f", row=row, order=example_order(7, "f", row))
-        for row in range(50)
+        for row in range(4 * EXAMPLES)
     ]
     whole = total([Report(examples=tuple(examples))])
     halves = total([Report(examples=tuple(examples[1::2])), Report(examples=tuple(examples[::2]))])

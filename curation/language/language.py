@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, ClassVar, Literal
 
@@ -29,6 +29,7 @@ class Language(RowStage):
         "fastText lid.176 (Joulin et al. 2016); the threshold and its strict comparison as in FineWeb (datatrove 0.10, "
         "LanguageFilter)"
     )
+    files: ClassVar[Mapping[str, frozenset[str]]] = {"model": frozenset({fasttext.BUILT_IN})}
 
     kind: Literal["language"] = "language"
     keep: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]

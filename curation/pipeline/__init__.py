@@ -1,6 +1,8 @@
 """The pipeline: the only code that removes documents, and it accounts for every one of them."""
 
 from curation.pipeline.curate import Outcome, curate
+from curation.pipeline.guard import Guard
+from curation.pipeline.held import held
 from curation.pipeline.progress import Progress
 
-__all__ = ["Outcome", "Progress", "curate"]
+__all__ = ["Guard", "Outcome", "Progress", "curate", "held"]

@@ -16,12 +16,16 @@ from curation.manifest import InputShard, Manifest
 from curation.pipeline.accounts import account, check_failures
 from curation.pipeline.filter import Filtered, Part, Run, filter_shard
 from curation.pipeline.finish import Ending, Finished, finish_part
+from curation.pipeline.guard import Guard, Unguarded
+from curation.pipeline.held import draft, drafted
 from curation.pipeline.identity import Identity, begin, begun, sweep
 from curation.pipeline.inputs import Shard, list_shards
-from curation.pipeline.progress import Progress, Watch, unwatched
+from curation.pipeline.progress import CountedRunner, Progress, Watch, unwatched
 from curation.recipe import Recipe
 from curation.report import Dedup, Report
 from curation.runner.runner import Runner
+
+UNGUARDED = Unguarded()
 
 
 class Outcome(BaseModel):
@@ -35,19 +39,26 @@ class Outcome(BaseModel):
     report: Report
 
 
-def curate(recipe: Recipe, runner: Runner, run_id: str | None = None, watch: Watch = unwatched) -> Outcome:
+def curate(
+    recipe: Recipe,
+    runner: Runner,
+    run_id: str | None = None,
+    watch: Watch = unwatched,
+    guard: Guard = UNGUARDED,
+) -> Outcome:
     """Run a recipe and publish a version of its corpus.
 
     Again is the same as once: a run that died goes on from its records, one that was published is not done again, and
     where neither the recipe nor the input has changed since the newest version, there is nothing to do.
 
-    Raises RecipeError, InputError (nothing to read, too much unreadable, nothing kept), StorageError, ModelError and
-    ConflictError; nothing is published then.
+    Raises RecipeError, InputError (nothing to read, too much unreadable, nothing kept), StorageError, ModelError,
+    ConflictError, and what the guard raises; nothing is published then.
     """
     recipe = recipe.pinned()
     corpus = Corpus(recipe.output)
     shards = list_shards(recipe)
     inputs = tuple(file for shard in shards for file in shard.inputs())
+    guard.inputs(inputs)
     fingerprint = recipe.fingerprint()
     if (done := begun(corpus, fingerprint, inputs, run_id)) is not None:
         sweep(corpus)
@@ -57,7 +68,9 @@ def curate(recipe: Recipe, runner: Runner, run_id: str | None = None, watch: Wat
     identity = Identity.of(fingerprint, inputs, parent=corpus.head())
     run = begin(corpus, recipe, identity, run_id)
     try:
-        manifest, report = _work(run, identity, shards, inputs, runner, watch)
+        drafts = drafted(corpus, run.id) or draft(run.work, *_work(run, identity, shards, inputs, runner, watch))
+        manifest, report = drafts
+        guard.publish(manifest, report)
         watch(Progress(step="publish", done=0, total=1))
         corpus.publish(manifest, report, decision.decision_schema(run.values))
     except StorageError as error:
@@ -67,8 +80,8 @@ def curate(recipe: Recipe, runner: Runner, run_id: str | None = None, watch: Wat
         if corpus.head() != identity.parent:
             raise ConflictError(f"{corpus.url}: somebody else published while run {run.id} worked") from error
         raise
-    sweep(corpus)
     watch(Progress(step="publish", done=1, total=1))
+    sweep(corpus)
     return Outcome(run=run.id, version=manifest.version, published=True, report=report)
 
 
@@ -118,7 +131,6 @@ def _filter(run: Run, shards: Sequence[Shard], runner: Runner, watch: Watch) -> 
 def _deduplicate(run: Run, parts: Sequence[Part], runner: Runner, watch: Watch) -> DedupResult | None:
     if run.recipe.exact is None and run.recipe.minhash is None:
         return None
-    watch(Progress(step="deduplicate", done=0, total=1))
     inputs = [
         ShardInput(
             number=number,
@@ -130,8 +142,9 @@ def _deduplicate(run: Run, parts: Sequence[Part], runner: Runner, watch: Watch) 
         for number, part in enumerate(parts)
     ]
     folder = f"_index/{run.id}"
-    result = deduplicate(run.work.under("dedup"), inputs, run.recipe.exact, run.recipe.minhash, runner, folder)
-    watch(Progress(step="deduplicate", done=1, total=1))
+    counted = CountedRunner(runner, "deduplicate", watch)
+    result = deduplicate(run.work.under("dedup"), inputs, run.recipe.exact, run.recipe.minhash, counted, folder)
+    counted.end()
     return result
 
 
@@ -177,6 +190,7 @@ def _manifest(
         shards=tuple(end.kept for end in finished if end.kept),
         decisions=tuple(end.decisions for end in finished),
         index=verdicts.index if verdicts else (),
+        ids=tuple(end.ids for end in finished),
         documents=report.documents("kept"),
         bytes=report.bytes("kept"),
     )

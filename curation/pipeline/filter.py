@@ -7,8 +7,9 @@ that a worker's memory does not grow with the shard.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -216,7 +217,7 @@ class _OpenPart:
 
     def _decide(self, decisions: pa.RecordBatch, texts: pa.Array | None) -> None:
         self._decisions.append(decisions)
-        for reason, examples in examples_of(self.run.recipe.seed, decisions, texts).items():
+        for reason, examples in examples_of(self.run.recipe.seed, decisions, texts, self._examples).items():
             self._examples[reason] = first_examples([*self._examples.get(reason, []), *examples])
 
     def _go_on(self, batch: pa.RecordBatch) -> None:
@@ -255,12 +256,21 @@ def decision_columns(batch: pa.RecordBatch, language_column: str | None) -> dict
     return columns
 
 
-def examples_of(seed: int, decisions: pa.RecordBatch, texts: pa.Array | None) -> dict[str, list[Example]]:
-    """The examples that these decisions give, by reason; only the chosen ones are looked at in full."""
+def examples_of(
+    seed: int,
+    decisions: pa.RecordBatch,
+    texts: pa.Array | None,
+    known: Mapping[str, Sequence[Example]] = MappingProxyType({}),
+) -> dict[str, list[Example]]:
+    """The examples that these decisions give, by reason; only the chosen ones are looked at in full, and none that
+    would not be among the first beside those that are known already."""
+    last = {reason: found[-1].order for reason, found in known.items() if len(found) == EXAMPLES}
     orders: dict[str, list[tuple[str, int]]] = {}
     shards, rows = decisions[document.SHARD].to_pylist(), decisions[document.ROW].to_pylist()
     for index, reason in enumerate(decisions["reason"].to_pylist()):
-        orders.setdefault(reason, []).append((example_order(seed, shards[index], rows[index]), index))
+        order = example_order(seed, shards[index], rows[index])
+        if reason not in last or order <= last[reason]:
+            orders.setdefault(reason, []).append((order, index))
     chosen = {}
     for reason, candidates in orders.items():
         chosen[reason] = first_examples(

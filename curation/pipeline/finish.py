@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from curation import corpus, decision, document, manifest
+from curation import corpus, decision, document, ids, manifest
 from curation.dedup import LOSERS, read_clusters, read_losers
 from curation.errors import AccountingError
 from curation.pipeline.filter import Part, Run, decision_columns, examples_of
@@ -39,6 +39,8 @@ class Finished(BaseModel):
 
     kept: manifest.Part | None
     decisions: manifest.Part
+    ids: manifest.Part
+    """The index of the decisions' ids."""
     decided: int
     """How many records the part's report accounts for."""
     kept_documents: int
@@ -61,9 +63,15 @@ def _finish(run: Run, ending: Ending) -> Finished:
     every = [decided, *decision.unpack(storage.read(part.decisions)).to_batches()]
     if (rows := sum(decisions.num_rows for decisions in every)) != part.records:
         raise AccountingError(f"{part.name}: {part.records} records were read, but {rows} are decided")
-    data = decision.encode(every, decided.schema)
-    path = f"{corpus.DECISIONS}/version={ending.version}/run={run.id}/{part.name.replace('/', '-')}.parquet"
+    table = decision.ordered(every, decided.schema)
+    name = part.name.replace("/", "-")
+    data, (index, indexed) = decision.encode(table), ids.encode(table[document.ID])
+    path, index_path = (
+        f"{corpus.DECISIONS}/version={ending.version}/run={run.id}/{name}.parquet",
+        corpus.ids_path(run.id, name),
+    )
     storage.write(path, data)
+    storage.write(index_path, index)
     filtered = Report.model_validate_json(storage.read(part.examples))
     report = Report(
         stages=tuple(stage.name for stage in run.recipe.stages),
@@ -76,6 +84,7 @@ def _finish(run: Run, ending: Ending) -> Finished:
     return Finished(
         kept=_write_kept(run, part, batch.filter(is_kept), sizes[is_kept.to_numpy(zero_copy_only=False)]),
         decisions=manifest.part(path, data, part.records),
+        ids=manifest.part(index_path, index, indexed, part.source),
         decided=report.documents(),
         kept_documents=report.documents("kept"),
         report=key,

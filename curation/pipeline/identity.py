@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curation.corpus import Corpus
-from curation.errors import ConflictError, Problem, RecipeError
+from curation.errors import ConflictError, OtherRunError, Problem, RecipeError
 from curation.manifest import InputShard, Manifest
 from curation.pipeline.filter import Run
 from curation.recipe import Recipe
@@ -44,7 +44,7 @@ class Identity(BaseModel):
 def begun(corpus: Corpus, fingerprint: str, inputs: tuple[InputShard, ...], run_id: str | None) -> Manifest | None:
     """The version that this run would only make again: its own, or the newest, made from the same recipe and input.
 
-    Raises RecipeError for an id that cannot name a folder, or that published something else.
+    Raises RecipeError for an id that cannot name a folder, OtherRunError for one that published something else.
     """
     if run_id is not None:
         _check_id(run_id)
@@ -52,14 +52,14 @@ def begun(corpus: Corpus, fingerprint: str, inputs: tuple[InputShard, ...], run_
             own = corpus.manifest(version)
             if (own.fingerprint, own.inputs) != (fingerprint, inputs):
                 what = f"run {run_id} published version {version} from another recipe or other input"
-                raise RecipeError([Problem("--run-id", f"{what}; give another id")])
+                raise OtherRunError([Problem("--run-id", f"{what}; give another id")])
             return own
     newest = corpus.newest()
     return newest if newest and (newest.fingerprint, newest.inputs) == (fingerprint, inputs) else None
 
 
 def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None) -> Run:
-    """Open the run's folder, or go on in it. Raises RecipeError if the id was given and stands for another run."""
+    """Open the run's folder, or go on in it. Raises OtherRunError if its id stands for another run."""
     run_id = run_id or identity.run_id
     work = Work(corpus.url, f"{RUNS}/{run_id}")
     key = work.key("run.json")
@@ -69,7 +69,7 @@ def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None
         there = Identity.model_validate_json(work.storage.read(key))
         if there != identity:
             what = f"run {run_id} was begun with {_difference(there, identity)}"
-            raise RecipeError([Problem("--run-id", f"{what}; give another id")]) from None
+            raise OtherRunError([Problem("--run-id", f"{what}; give another id")]) from None
     return Run(run_id, recipe, work)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
+
+from curation.runner.runner import Item, Result, Runner
 
 
 class Progress(BaseModel):
@@ -16,6 +18,7 @@ class Progress(BaseModel):
     """`filter`, `deduplicate`, `finish` or `publish`."""
     done: int
     total: int
+    """Of `deduplicate`: the tasks that are known so far, which become more on its way."""
     documents: int = 0
     bytes: int = 0
 
@@ -25,3 +28,43 @@ Watch = Callable[[Progress], None]
 
 def unwatched(_: Progress) -> None:
     """Nobody watches."""
+
+
+class CountedRunner:
+    """A Runner that tells, as the progress of one step, how many tasks of all its maps are done; `end` is the last."""
+
+    def __init__(self, runner: Runner, step: str, watch: Watch) -> None:
+        self._runner = runner
+        self._step = step
+        self._watch = watch
+        self._done, self._total = 0, 1
+        self._tell()
+
+    def map(
+        self,
+        task: Callable[[Item], Result],
+        items: Sequence[Item],
+        on_result: Callable[[int, Result], None] | None = None,
+    ) -> list[Result]:
+        """As the runner's own."""
+        self._total += len(items)
+        self._tell()
+
+        def counted(index: int, result: Result) -> None:
+            self._done += 1
+            self._tell()
+            if on_result is not None:
+                on_result(index, result)
+
+        return self._runner.map(task, items, counted)
+
+    def end(self) -> None:
+        """The step is done."""
+        self._done += 1
+        self._tell()
+
+    def close(self) -> None:
+        """It is somebody else's to close."""
+
+    def _tell(self) -> None:
+        self._watch(Progress(step=self._step, done=self._done, total=self._total))

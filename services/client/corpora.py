@@ -1,0 +1,109 @@
+"""Corpora over REST: versions, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict
+
+from services.client.transport import Transport
+from services.insights.models import (
+    Corpus,
+    CorpusVersion,
+    Explanation,
+    Funnel,
+    Histogram,
+    Mixture,
+    Reasons,
+    Samples,
+    Statistics,
+    VersionSummary,
+)
+
+
+class CorpusEntry(BaseModel):
+    """A corpus that the project knows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    url: str
+    created: datetime
+
+
+class Corpora:
+    """The corpora of one project. A version is a number; None is the newest."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> Iterator[CorpusEntry]:
+        """By name."""
+        return self._transport.pages("/v1/corpora", CorpusEntry)
+
+    def register(self, url: str, name: str | None = None) -> CorpusEntry:
+        """Make a corpus known that is there already."""
+        return self._transport.post("/v1/corpora", CorpusEntry, {"url": url, "name": name})
+
+    def forget(self, name: str) -> None:
+        """Take it out of the list. The corpus itself is not touched."""
+        self._transport.send("DELETE", _corpus(name))
+
+    def get(self, name: str) -> Corpus:
+        """A corpus and its newest version."""
+        return self._transport.get(_corpus(name), Corpus)
+
+    def versions(self, name: str) -> Iterator[VersionSummary]:
+        """What has been published, newest first."""
+        return self._transport.pages(f"{_corpus(name)}/versions", VersionSummary)
+
+    def version(self, name: str, version: int | None = None) -> CorpusVersion:
+        """One version, with what it was made from."""
+        return self._transport.get(_version(name, version), CorpusVersion)
+
+    def manifest(self, name: str, version: int | None = None) -> Mapping[str, Any]:
+        """What a version was made from and the files that it is, as trainers read it."""
+        return self._transport.mapping(f"{_version(name, version)}/manifest")
+
+    def statistics(self, name: str, version: int | None = None) -> Statistics:
+        """Documents by source, language, length and measured values."""
+        return self._transport.get(f"{_version(name, version)}/statistics", Statistics)
+
+    def funnel(self, name: str, version: int | None = None) -> Funnel:
+        """Where the documents went, stage by stage."""
+        return self._transport.get(f"{_version(name, version)}/funnel", Funnel)
+
+    def reasons(self, name: str, version: int | None = None) -> Reasons:
+        """Why documents were dropped, most first."""
+        return self._transport.get(f"{_version(name, version)}/reasons", Reasons)
+
+    def samples(self, name: str, reason: str, version: int | None = None, *, limit: int | None = None) -> Samples:
+        """Some of what was dropped for a reason, chosen uniformly."""
+        path = f"{_version(name, version)}/reasons/{quote(reason, safe='')}/samples"
+        return self._transport.get(path, Samples, limit=limit)
+
+    def explain(
+        self, name: str, document_id: str, version: int | None = None, *, source: str | None = None
+    ) -> Explanation:
+        """Why a document was kept or dropped."""
+        path = f"{_corpus(name)}/explain"
+        return self._transport.get(path, Explanation, id=document_id, version=version, source=source)
+
+    def histogram(self, name: str, column: str, version: int | None = None, *, bins: int | None = None) -> Histogram:
+        """How a measured number is distributed among kept and dropped documents."""
+        return self._transport.get(f"{_version(name, version)}/histogram", Histogram, column=column, bins=bins)
+
+    def mixture(self, name: str, version: int | None = None) -> Mixture:
+        """The sources' shares."""
+        return self._transport.get(f"{_version(name, version)}/mixture", Mixture)
+
+
+def _corpus(name: str) -> str:
+    return f"/v1/corpora/{quote(name, safe='')}"
+
+
+def _version(name: str, version: int | None) -> str:
+    return f"{_corpus(name)}/versions/{'newest' if version is None else version}"

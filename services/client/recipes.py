@@ -1,0 +1,68 @@
+"""Stored recipes over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from services.client.errors import ProblemError
+from services.client.transport import Transport, listed, shaped
+from services.recipes.recipe import RecipeDiff, RecipeRevision, RecipeSummary, StageDescription, StoredRecipe
+
+IF_NONE = {"If-None-Match": "*"}
+
+
+class Recipes:
+    """The stored recipes of one project."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> Iterator[RecipeSummary]:
+        """Each with its newest revision's number."""
+        return self._transport.pages("/v1/recipes", RecipeSummary)
+
+    def get(self, name: str, revision: int | None = None) -> StoredRecipe:
+        """A recipe; default its newest revision."""
+        return self._transport.get(_recipe(name), StoredRecipe, revision=revision)
+
+    def revisions(self, name: str) -> Iterator[RecipeRevision]:
+        """Newest first."""
+        return self._transport.pages(f"{_recipe(name)}/revisions", RecipeRevision)
+
+    def put(
+        self, name: str, recipe: Mapping[str, Any], *, note: str = "", if_revision: int | None = None
+    ) -> StoredRecipe:
+        """Store a recipe, or a new revision of it. With `if_revision` only while that is the newest (0: while there is
+        none); without it, whatever is there."""
+        if if_revision is not None:
+            return self._put(name, recipe, note, {"If-Match": f'"{if_revision}"'} if if_revision else IF_NONE)
+        try:
+            return self._put(name, recipe, note, {"If-Match": "*"})
+        except ProblemError as error:
+            if error.status != 404:
+                raise
+        return self._put(name, recipe, note, IF_NONE)
+
+    def _put(self, name: str, recipe: Mapping[str, Any], note: str, condition: Mapping[str, str]) -> StoredRecipe:
+        query = {"note": note or None}
+        return shaped(
+            StoredRecipe, self._transport.send("PUT", _recipe(name), body=recipe, query=query, headers=condition)
+        )
+
+    def diff(self, name: str, before: int, after: int | None = None) -> RecipeDiff:
+        """How one revision became another; default the newest."""
+        return self._transport.get(f"{_recipe(name)}/diff", RecipeDiff, **{"from": before, "to": after})
+
+    def delete(self, name: str) -> None:
+        """Forget a recipe, whatever its revision. Its jobs keep theirs."""
+        self._transport.send("DELETE", _recipe(name), headers={"If-Match": "*"})
+
+    def stages(self) -> Sequence[StageDescription]:
+        """Every kind of stage, with the JSON Schema of its options."""
+        return listed(StageDescription, self._transport.send("GET", "/v1/stages"))
+
+
+def _recipe(name: str) -> str:
+    return f"/v1/recipes/{quote(name, safe='')}"

@@ -1,0 +1,209 @@
+"""What a job would read, and what it may cost, before it is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, Literal
+
+from curation.corpus import Corpus
+from curation.errors import MissingError
+from curation.manifest import InputShard, Manifest
+from curation.pipeline.inputs import list_shards
+from services.confinement import Confinement
+from services.intake import Resolved
+from services.jobs.job import Job, JobFilter, Model
+from services.jobs.states import State
+from services.jobs.store import JobStore
+
+LISTED = 100
+"""How many files an estimate names."""
+EARLIER = 5
+"""How many earlier jobs it learns from."""
+MARGIN = 1.5
+"""How far the next job may be from the earlier ones, either way."""
+
+RATE = (5e6, 25e6)
+"""Bytes of text a second and core, for recipes with all rules and near-deduplication, and for simple ones."""
+EXPANSION = {".gz": (2.0, 6.0), ".zst": (2.0, 8.0), ".parquet": (1.5, 4.0)}
+"""Bytes of text in a byte of such a file."""
+KEPT = (0.02, 0.6)
+"""Bytes of corpus for a byte of text: little is kept, and it is compressed; or nearly all."""
+
+
+class Range(Model):
+    """Likely at least, likely at most."""
+
+    low: float
+    high: float
+
+
+class SourceInput(Model):
+    """What one source names."""
+
+    source: str
+    files: int
+    bytes: int
+
+
+class InputFile(Model):
+    """One file that would be read."""
+
+    source: str
+    uri: str
+    bytes: int
+
+
+class JobEstimate(Model):
+    """What a submission means, and what it may cost. Nothing has been queued."""
+
+    recipe: dict[str, Any]
+    """What would be run: placeholders filled in, addresses absolute."""
+    recipe_name: str
+    recipe_revision: int | None = None
+    fingerprint: str
+    """Changes when anything does that determines the result on the same input."""
+    corpus_url: str
+    newest_version: int
+    """Of the corpus; 0 where there is none."""
+    is_nothing_new: bool
+    """Whether the newest version was made from the same recipe and input, so that the job would publish nothing."""
+    shards: int
+    """Into how many tasks the input is dealt."""
+    files: int
+    input_bytes: int
+    """Of the files as they are stored, compressed or not."""
+    sources: tuple[SourceInput, ...]
+    first_files: tuple[InputFile, ...]
+    """Up to 100 of the files, from every source in turn."""
+    documents: Range | None = None
+    """How many would be read; null where nobody knows."""
+    cpu_s: Range
+    elapsed_s: Range | None = None
+    """Null where nobody knows how many workers there will be."""
+    output_bytes: Range
+    basis: Literal["earlier_jobs", "documented_rate"]
+    """What documents, times and sizes are estimated from."""
+    basis_detail: str
+    """The same for people."""
+
+
+def estimate(
+    project_id: str, resolved: Resolved, workers: int | None, jobs: JobStore, confinement: Confinement
+) -> JobEstimate:
+    """List the input of a checked submission and say what it may cost.
+
+    `workers` is how many it may use, if that is known. Raises InputError, StorageError, ModelError, RecipeError, and
+    Invalid for files that a link leads out of the project's roots to.
+    """
+    recipe = resolved.recipe.pinned()
+    shards = list_shards(recipe)
+    files = [file for shard in shards for file in shard.inputs()]
+    confinement.check(file.uri for file in files)
+    fingerprint = recipe.fingerprint()
+    corpus = Corpus(recipe.output)
+    newest = corpus.newest()
+    earlier = _earlier(project_id, resolved, jobs, corpus)
+    cost = _by_earlier(earlier, files, workers) if earlier else _by_rate(files, len(shards), workers)
+    return JobEstimate(
+        recipe=resolved.body,
+        recipe_name=resolved.name,
+        recipe_revision=resolved.revision,
+        fingerprint=fingerprint,
+        corpus_url=corpus.url,
+        newest_version=newest.version if newest else 0,
+        is_nothing_new=newest is not None and (newest.fingerprint, newest.inputs) == (fingerprint, tuple(files)),
+        shards=len(shards),
+        files=len(files),
+        input_bytes=sum(file.size for file in files),
+        sources=tuple(_by_source([source.name for source in recipe.sources], files)),
+        first_files=tuple(_in_turn([source.name for source in recipe.sources], files)),
+        **cost,
+    )
+
+
+def _earlier(project_id: str, resolved: Resolved, jobs: JobStore, corpus: Corpus) -> list[tuple[Job, Manifest]]:
+    """The project's last jobs of this recipe that published a version of this corpus, with what they read."""
+    which = JobFilter(states=(State.SUCCEEDED,), recipe=resolved.name)
+    found: list[tuple[Job, Manifest]] = []
+    for job in jobs.list(project_id, which, limit=4 * EARLIER):
+        if job.published and job.version is not None and job.started is not None and len(found) < EARLIER:
+            try:
+                manifest = corpus.manifest(job.version)
+            except MissingError:
+                continue
+            if manifest.run.startswith(job.id):
+                found.append((job, manifest))
+    return found
+
+
+def _by_earlier(
+    earlier: Sequence[tuple[Job, Manifest]], files: Sequence[InputShard], workers: int | None
+) -> dict[str, Any]:
+    """Per byte of input what the earlier jobs took, the least and the most of them, with a margin."""
+    size = sum(file.size for file in files)
+    read = [max(1, sum(file.size for file in manifest.inputs)) for _, manifest in earlier]
+    seconds = [_elapsed_s(job) * size / bytes_ for (job, _), bytes_ in zip(earlier, read, strict=True)]
+    used = [job.workers or workers or 1 for job, _ in earlier]
+    documents = [(job.documents_read or 0) * size / bytes_ for (job, _), bytes_ in zip(earlier, read, strict=True)]
+    output = [
+        sum(part.bytes for part in (*manifest.shards, *manifest.decisions)) * size / bytes_
+        for (_, manifest), bytes_ in zip(earlier, read, strict=True)
+    ]
+    return {
+        "documents": _range(documents, whole=True),
+        "elapsed_s": _range(seconds),
+        "cpu_s": _range([time * count for time, count in zip(seconds, used, strict=True)]),
+        "output_bytes": _range(output, whole=True),
+        "basis": "earlier_jobs",
+        "basis_detail": f"from {len(earlier)} earlier jobs of this recipe, in proportion to the bytes of input",
+    }
+
+
+def _by_rate(files: Sequence[InputShard], shards: int, workers: int | None) -> dict[str, Any]:
+    low = high = 0.0
+    for file in files:
+        least, most = next((factor for end, factor in EXPANSION.items() if file.uri.endswith(end)), (1.0, 1.0))
+        low += least * file.size
+        high += most * file.size
+    cpu = (low / RATE[1], high / RATE[0])
+    at_once = min(workers, shards) if workers else None
+    return {
+        "cpu_s": Range(low=round(cpu[0], 3), high=round(cpu[1], 3)),
+        "elapsed_s": Range(low=round(cpu[0] / at_once, 3), high=round(cpu[1] / at_once, 3)) if at_once else None,
+        "output_bytes": Range(low=round(low * KEPT[0]), high=round(high * KEPT[1])),
+        "basis": "documented_rate",
+        "basis_detail": f"no earlier job of this recipe; {RATE[0] / 1e6:g} to {RATE[1] / 1e6:g} MB of text a second "
+        "and core, and the usual compression of such files",
+    }
+
+
+def _elapsed_s(job: Job) -> float:
+    assert job.started is not None  # noqa: S101, chosen so
+    return ((job.finished or job.updated) - job.started).total_seconds()
+
+
+def _range(values: Sequence[float], *, whole: bool = False) -> Range:
+    digits = 0 if whole else 3
+    return Range(low=round(min(values) / MARGIN, digits), high=round(max(values) * MARGIN, digits))
+
+
+def _by_source(names: Sequence[str], files: Sequence[InputShard]) -> list[SourceInput]:
+    return [
+        SourceInput(
+            source=name,
+            files=sum(file.source == name for file in files),
+            bytes=sum(file.size for file in files if file.source == name),
+        )
+        for name in names
+    ]
+
+
+def _in_turn(names: Sequence[str], files: Sequence[InputShard]) -> list[InputFile]:
+    """The first files, one of each source in turn, so that every source is seen."""
+    lists = [[file for file in files if file.source == name] for name in names]
+    turns = (file for turn in zip_longest(*lists) for file in turn if file is not None)
+    return [
+        InputFile(source=file.source, uri=file.uri, bytes=file.size)
+        for file, _ in zip(turns, range(LISTED), strict=False)
+    ]

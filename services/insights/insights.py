@@ -1,0 +1,293 @@
+"""Every question about corpora, answered from the corpora's own tables; the database only says which there are."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from curation import corpus as library
+from curation.errors import CorruptError, MissingError, StorageError, TransientError
+from curation.manifest import Manifest
+from curation.pipeline.held import held
+from curation.report import EXAMPLES, Report
+from services.catalogue import Catalogue, CorpusEntry
+from services.errors import Forbidden, IllegalState, Invalid, NotFound, ServiceError, Unavailable
+from services.insights import histograms, views
+from services.insights.models import (
+    Corpus,
+    CorpusVersion,
+    Explanation,
+    Funnel,
+    Histogram,
+    Mixture,
+    Reasons,
+    RunReport,
+    Samples,
+    Statistics,
+    VersionSummary,
+)
+from services.jobs.job import Job
+from services.jobs.states import State
+
+REMEMBERED = 64
+"""How many versions' manifests and reports, and how many corpora's lists of versions, a process remembers."""
+MAX_DECISIONS = 100
+"""How many decisions about one id an answer has; ids may repeat without end."""
+BINS = 20
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What never changes about one version."""
+
+    version: library.Version
+    manifest: Manifest
+    report: Report
+
+
+class Insights:
+    """Raises NotFound for a corpus, version, reason or document that is not there, Unavailable where a store fails,
+    Forbidden for a corpus that is no longer within its project's roots: `confine` (project id, address) raises Invalid.
+    """
+
+    def __init__(self, catalogue: Catalogue, confine: Callable[[str, str], None] | None = None) -> None:
+        self._catalogue = catalogue
+        self._confine = confine
+        self._versions: _Memory[list[library.Version]] = _Memory(REMEMBERED)
+        self._known: _Memory[_Known] = _Memory(REMEMBERED)
+        self._statistics: _Memory[Statistics] = _Memory(REMEMBERED)
+        self._histograms: _Memory[Histogram] = _Memory(4 * REMEMBERED)
+
+    def corpus(self, project_id: str, name: str) -> Corpus:
+        """A corpus and its newest version."""
+        entry, opened = self._open(project_id, name)
+        with _answered():
+            versions = self._published(opened)
+        newest = views.summary(versions[-1]) if versions else None
+        return Corpus(name=entry.name, url=entry.url, created=entry.created, newest=newest)
+
+    def holds_corpus(self, url: str) -> bool:
+        """Whether there is a corpus at this (confined) address, published or not."""
+        with _answered():
+            return library.Corpus(url).newest_commit() is not None
+
+    def versions(
+        self, project_id: str, name: str, *, after: int | None = None, limit: int = 50
+    ) -> Sequence[VersionSummary]:
+        """Newest first; `after` is the number of the last one seen."""
+        _, opened = self._open(project_id, name)
+        with _answered():
+            versions = self._published(opened)
+        older = [version for version in reversed(versions) if after is None or version.version < after]
+        return [views.summary(version) for version in older[:limit]]
+
+    def version(self, project_id: str, name: str, number: int | None = None) -> CorpusVersion:
+        """One version; every method that takes a number takes None for the newest."""
+        _, known = self._look(project_id, name, number)
+        return views.version_of(known.version, known.manifest)
+
+    def manifest(self, project_id: str, name: str, number: int | None = None) -> Manifest:
+        """What the version was made from and the files that it is, as trainers and `verify` read it."""
+        return self._look(project_id, name, number)[1].manifest
+
+    def report(self, project_id: str, name: str, number: int | None = None) -> Report:
+        """The version's own report."""
+        return self._look(project_id, name, number)[1].report
+
+    def statistics(self, project_id: str, name: str, number: int | None = None) -> Statistics:
+        """Read once from all decisions, then remembered."""
+        opened, known = self._look(project_id, name, number)
+        with _answered():
+            return self._statistics.get(_key(opened, known), lambda: _statistics(opened, known))
+
+    def funnel(self, project_id: str, name: str, number: int | None = None) -> Funnel:
+        """Where the documents went, stage by stage."""
+        _, known = self._look(project_id, name, number)
+        return Funnel(version=known.version.version, run=known.version.run, steps=views.steps(known.report))
+
+    def reasons(self, project_id: str, name: str, number: int | None = None) -> Reasons:
+        """Why documents were dropped, most first."""
+        _, known = self._look(project_id, name, number)
+        return Reasons(
+            version=known.version.version,
+            run=known.version.run,
+            documents_read=known.report.documents(),
+            reasons=views.reasons(known.report),
+        )
+
+    def samples(self, project_id: str, name: str, number: int | None, reason: str, *, limit: int = EXAMPLES) -> Samples:
+        """Some of what was dropped for a reason; at most `EXAMPLES` are kept."""
+        _, known = self._look(project_id, name, number)
+        return views.samples(known.manifest, known.report, reason, limit)
+
+    def mixture(self, project_id: str, name: str, number: int | None = None) -> Mixture:
+        """The sources' shares."""
+        _, known = self._look(project_id, name, number)
+        return views.mixture(known.manifest, known.report)
+
+    def histogram(self, project_id: str, name: str, number: int | None, column: str, *, bins: int = BINS) -> Histogram:
+        """How a number of the decisions is distributed among kept and dropped documents."""
+        opened, known = self._look(project_id, name, number)
+        with _answered():
+            return self._histograms.get(
+                (*_key(opened, known), column, bins),
+                lambda: histograms.histogram(opened.storage, known.manifest, column, bins),
+            )
+
+    def explain(
+        self, project_id: str, name: str, number: int | None, document_id: str, *, source: str | None = None
+    ) -> Explanation:
+        """Why a document was kept or dropped."""
+        opened, known = self._look(project_id, name, number)
+        manifest = known.manifest
+        with _answered():
+            found = opened.decisions_about(manifest, document_id, source, limit=MAX_DECISIONS + 1)
+            shown = found[:MAX_DECISIONS]
+            decisions = [views.decision_of(manifest, one, opened.kept_document(manifest, one)) for one in shown]
+        return Explanation(
+            id=document_id,
+            version=manifest.version,
+            run=manifest.run,
+            decisions=tuple(decisions),
+            more=len(found) > MAX_DECISIONS,
+        )
+
+    # ------------------------------------------------------------------------- jobs
+
+    def job_report(self, project_id: str, job: Job) -> RunReport:
+        """What a job that succeeded did, or what a held one would publish. Raises IllegalState for others."""
+        manifest, report, is_draft = self._of_job(project_id, job)
+        return views.run_report(manifest, report, is_draft=is_draft)
+
+    def job_samples(self, project_id: str, job: Job, reason: str, *, limit: int = EXAMPLES) -> Samples:
+        """As `samples`, of a job that succeeded or is held."""
+        manifest, report, _ = self._of_job(project_id, job)
+        return views.samples(manifest, report, reason, limit)
+
+    def _of_job(self, project_id: str, job: Job) -> tuple[Manifest, Report, bool]:
+        if job.state is State.SUCCEEDED and job.version is not None:
+            _, known = self._look(project_id, job.corpus, job.version)
+            return known.manifest, known.report, False
+        if job.state is State.HELD:
+            _, opened = self._open(project_id, job.corpus)
+            with _answered():
+                return (*_draft(opened, job), True)
+        raise IllegalState(f"job {job.id} is {job.state}; there is a report once it is HELD or has SUCCEEDED")
+
+    # ----------------------------------------------------------------------- looking
+
+    def _open(self, project_id: str, name: str) -> tuple[CorpusEntry, library.Corpus]:
+        entry = self._catalogue.get(project_id, name)
+        if self._confine is not None:
+            try:
+                self._confine(project_id, entry.url)
+            except Invalid:
+                raise Forbidden(
+                    f"corpus {name!r} at {entry.url} is not within this project's roots (any more)"
+                ) from None
+        with _answered():
+            return entry, library.Corpus(entry.url)
+
+    def _published(self, opened: library.Corpus) -> list[library.Version]:
+        """The corpus's versions, read anew when there is another newest commit."""
+        head = opened.newest_commit()
+        return self._versions.get((opened.url, head), opened.versions) if head is not None else []
+
+    def _look(self, project_id: str, name: str, number: int | None) -> tuple[library.Corpus, _Known]:
+        _, opened = self._open(project_id, name)
+        with _answered():
+            versions = self._published(opened)
+            chosen = [version for version in versions if number is None or version.version == number]
+            if not chosen:
+                what = "has no version yet" if number is None or not versions else f"has no version {number}"
+                raise NotFound(f"corpus {name!r} {what}")
+            version = chosen[-1]
+            key = (opened.url, version.version, version.run, version.published)
+            return opened, self._known.get(key, lambda: _read(opened, version))
+
+
+def _read(opened: library.Corpus, version: library.Version) -> _Known:
+    return _Known(version, opened.manifest_of(version), opened.report_of(version))
+
+
+def _key(opened: library.Corpus, known: _Known) -> tuple[Hashable, ...]:
+    return (opened.url, known.version.version, known.version.run, known.version.published)
+
+
+def _statistics(opened: library.Corpus, known: _Known) -> Statistics:
+    storage, manifest, report = opened.storage, known.manifest, known.report
+    columns = histograms.measured_columns(storage, manifest)
+    return Statistics(
+        version=manifest.version,
+        run=manifest.run,
+        total=views.amount(manifest.documents, manifest.bytes),
+        sources=views.groups(report, "source"),
+        languages=views.groups(report, "language"),
+        lengths=histograms.lengths(storage, manifest),
+        values=tuple(histograms.histograms(storage, manifest, columns, BINS)),
+    )
+
+
+def _draft(opened: library.Corpus, job: Job) -> tuple[Manifest, Report]:
+    """What a held job's run would publish: of its generations, which are fewer than twice its attempts, the last."""
+    for generation in range(2 * job.attempt + 1, 0, -1):
+        try:
+            return held(opened, f"{job.id}-{generation}")
+        except MissingError:
+            continue
+    raise NotFound(f"job {job.id} is held, but its run's draft is gone from {opened.url}")
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Within, what the library raises becomes a problem of the API's."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except MissingError as error:
+        raise NotFound(str(error)) from error
+    except TransientError as error:
+        raise Unavailable(f"{error}; ask again", retry_after_s=1.0) from error
+    except CorruptError as error:
+        raise Unavailable(f"the corpus is damaged: {error}") from error
+    except StorageError as error:
+        raise Unavailable(str(error)) from error
+
+
+class _Memory(Generic[Value]):
+    """The values asked for last, a bounded number; each is made once even when many ask at the same time."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of the key, made where it is not remembered; an error is not remembered."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+                with self._lock:
+                    self._values[key] = value
+                    while len(self._values) > self._size:
+                        self._values.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+        return value

@@ -1,0 +1,258 @@
+"""The answers about corpora, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from curation.report import Outcome
+from services.jobs.job import Model
+
+TokensMethod = Literal["utf8-bytes/4"]
+TOKENS_METHOD: TokensMethod = "utf8-bytes/4"
+"""How `tokens_estimate` is made. No tokenizer is part of a corpus yet, and every model has its own; four bytes a token
+is the usual rule for English under a BPE vocabulary of 32 to 128 thousand, and off by half for other languages and
+code. The field will name the tokenizer once there is one."""
+
+
+def tokens_estimate(size_bytes: int) -> int:
+    """About how many tokens a text of this size is, by `TOKENS_METHOD`."""
+    return size_bytes // 4
+
+
+class Amount(Model):
+    """How much text there is."""
+
+    documents: int
+    bytes: int
+    """Of text, in UTF-8."""
+    tokens_estimate: int
+    """See `tokens_method`."""
+
+
+class VersionSummary(Amount):
+    """One published state of a corpus."""
+
+    version: int
+    """Numbers may have gaps: other commits of the corpus's table count too."""
+    run: str
+    published: datetime
+    recipe: str
+    fingerprint: str
+    """Equal for equal recipes: fields, stages' versions, models' digests."""
+
+
+class Corpus(Model):
+    """A corpus, and its newest version."""
+
+    name: str
+    url: str
+    created: datetime
+    """When the project came to know it."""
+    newest: VersionSummary | None = None
+    """Null before the first version."""
+    tokens_method: TokensMethod = TOKENS_METHOD
+
+
+class CorpusVersion(VersionSummary):
+    """One version, with what it was made from."""
+
+    parent: int
+    """The version that it replaced; 0 for the first."""
+    digest: str
+    """SHA-256 over its content: equal for the same recipe and input, whenever and wherever it ran."""
+    inputs: int
+    """How many input files were read; the manifest lists them."""
+    files: int
+    """How many files of documents it has."""
+    tokens_method: TokensMethod = TOKENS_METHOD
+
+
+class Group(Amount):
+    """The kept documents of one source or language, and how many came in."""
+
+    name: str
+    """Empty where the language is not known."""
+    documents_read: int
+
+
+class Histogram(Model):
+    """How often values lie in each bin. Bin i is from `edges[i]` up to `edges[i + 1]`, the last one's end included."""
+
+    column: str
+    edges: tuple[float, ...]
+    kept: tuple[int, ...]
+    """How many kept documents lie in each bin."""
+    dropped: tuple[int, ...]
+    """How many dropped ones."""
+    missing: int
+    """How many decisions have no value here: the document did not come so far, or the value is not a finite number."""
+
+
+class Statistics(Model):
+    """What a version holds, by source and by language, and how its documents' lengths and values are distributed."""
+
+    version: int
+    run: str
+    total: Amount
+    tokens_method: TokensMethod = TOKENS_METHOD
+    sources: tuple[Group, ...]
+    languages: tuple[Group, ...]
+    lengths: Histogram
+    """Of the text in bytes; bins double."""
+    values: tuple[Histogram, ...]
+    """Of every number that a stage measured, in 20 equal bins."""
+
+
+class FunnelStep(Model):
+    """One step from what was read to what is kept."""
+
+    stage: str
+    """`read` for the reading itself, whose drops are records that cannot be read."""
+    documents_in: int
+    documents_dropped: int
+    documents_out: int
+    bytes_in: int
+    bytes_out: int
+    reasons: dict[str, int]
+    """Documents by reason, most first."""
+
+
+class Funnel(Model):
+    """Where the documents went: in = kept + dropped + failed."""
+
+    version: int
+    run: str
+    steps: tuple[FunnelStep, ...]
+
+
+class Reason(Model):
+    """Why documents were dropped, or could not be read."""
+
+    reason: str
+    stage: str
+    """Empty for records that cannot be read."""
+    outcome: Outcome
+    documents: int
+    bytes: int
+    share: float
+    """Of all documents that were read, 0 to 1."""
+    samples: int
+    """How many samples of it there are."""
+
+
+class Reasons(Model):
+    """Every reason, most documents first."""
+
+    version: int
+    run: str
+    documents_read: int
+    reasons: tuple[Reason, ...]
+
+
+class Sample(Model):
+    """One dropped document, or record that cannot be read."""
+
+    id: str | None
+    source: str
+    shard: str
+    row: int
+    value: float | None = None
+    """What was measured."""
+    threshold: float | None = None
+    detail: str | None = None
+    survivor: str | None = None
+    """The kept copy's id, of a duplicate."""
+    excerpt: str = ""
+    """The text's first characters, as it stood when it was dropped."""
+
+
+class Samples(Model):
+    """Documents dropped for one reason, chosen uniformly: those with the smallest hashes of seed and address, so the
+    same recipe and input give the same ones, and fewer are the first of more."""
+
+    version: int
+    run: str
+    reason: str
+    seed: int
+    """The recipe's."""
+    documents: int
+    """How many were dropped for this reason; the samples are of these."""
+    samples: tuple[Sample, ...]
+
+
+class Decision(Model):
+    """Where one document went, and why."""
+
+    source: str
+    shard: str
+    row: int
+    outcome: Outcome
+    stage: str | None = None
+    reason: str | None = None
+    value: float | None = None
+    threshold: float | None = None
+    detail: str | None = None
+    survivor: str | None = None
+    survivor_shard: str | None = None
+    survivor_row: int | None = None
+    similarity: float | None = None
+    """With the survivor: Jaccard similarity, 1 for an exact copy."""
+    language: str | None = None
+    bytes: int | None = None
+    values: dict[str, dict[str, float | int | str | bool | None]]
+    """What each stage that it came to measured: stage → name → value, in the recipe's order."""
+    excerpt: str | None = None
+    """The kept document's first characters; null where it was not kept."""
+    cluster_size: int | None = None
+    """How many documents a kept one stands for, itself included."""
+    url: str | None = None
+    """Where a kept document came from."""
+
+
+class Explanation(Model):
+    """Everything that a version knows about a document; several decisions where the input held its id several times."""
+
+    id: str
+    version: int
+    run: str
+    decisions: tuple[Decision, ...]
+    more: bool = False
+    """Whether there are further decisions about this id that are not shown."""
+
+
+class MixturePart(Amount):
+    """A source's part of a version."""
+
+    source: str
+    share_documents: float
+    share_bytes: float
+    share_tokens_estimate: float
+    target: float | None = None
+    """The share that the recipe asks for; null, since recipes have no mixture yet."""
+
+
+class Mixture(Model):
+    """The shares that the sources have of a version, as they came out."""
+
+    version: int
+    run: str
+    tokens_method: TokensMethod = TOKENS_METHOD
+    parts: tuple[MixturePart, ...]
+
+
+class RunReport(Model):
+    """What a job did, or, while it is held, would publish."""
+
+    version: int
+    """The version that it published or found, or would publish."""
+    run: str
+    is_draft: bool
+    """Whether nothing of it is published."""
+    kept: Amount
+    documents_read: int
+    tokens_method: TokensMethod = TOKENS_METHOD
+    steps: tuple[FunnelStep, ...]
+    reasons: tuple[Reason, ...]
+    sources: tuple[Group, ...]
+    languages: tuple[Group, ...]

@@ -1,0 +1,182 @@
+"""From reports, manifests and rows to the answers: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from curation import corpus, document
+from curation.explanation import Found
+from curation.manifest import Manifest
+from curation.report import EXCERPT, Cell, Report
+from services.errors import NotFound
+from services.insights.models import (
+    Amount,
+    CorpusVersion,
+    Decision,
+    FunnelStep,
+    Group,
+    Mixture,
+    MixturePart,
+    Reason,
+    RunReport,
+    Sample,
+    Samples,
+    VersionSummary,
+    tokens_estimate,
+)
+
+_DECIDED = ("outcome", "stage", "reason", "value", "threshold", "detail", "survivor", "survivor_shard", "survivor_row")
+_ABOUT = (document.SOURCE, document.SHARD, document.ROW, *_DECIDED, "similarity", "language", "bytes")
+
+
+def amount(documents: int, size_bytes: int) -> Amount:
+    return Amount(documents=documents, bytes=size_bytes, tokens_estimate=tokens_estimate(size_bytes))
+
+
+def summary(version: corpus.Version) -> VersionSummary:
+    return VersionSummary(
+        version=version.version,
+        run=version.run,
+        published=version.published,
+        recipe=version.recipe,
+        fingerprint=version.fingerprint,
+        **amount(version.documents, version.bytes).model_dump(),
+    )
+
+
+def version_of(version: corpus.Version, manifest: Manifest) -> CorpusVersion:
+    return CorpusVersion(
+        **summary(version).model_dump(),
+        parent=manifest.parent,
+        digest=manifest.digest,
+        inputs=len(manifest.inputs),
+        files=len(manifest.shards),
+    )
+
+
+def steps(report: Report) -> tuple[FunnelStep, ...]:
+    return tuple(FunnelStep.model_validate(step.model_dump()) for step in report.funnel())
+
+
+def groups(report: Report, axis: Literal["source", "language"]) -> tuple[Group, ...]:
+    """What is kept of each source or language, by name."""
+    cells: dict[str, list[Cell]] = {}
+    for cell in report.cells:
+        cells.setdefault(getattr(cell, axis), []).append(cell)
+    return tuple(_group(name, cells[name]) for name in sorted(cells))
+
+
+def _group(name: str, cells: Sequence[Cell]) -> Group:
+    kept = [cell for cell in cells if cell.outcome == "kept"]
+    held = amount(sum(cell.documents for cell in kept), sum(cell.bytes for cell in kept))
+    return Group(name=name, documents_read=sum(cell.documents for cell in cells), **held.model_dump())
+
+
+def reasons(report: Report) -> tuple[Reason, ...]:
+    """Most documents first, then by name."""
+    read = report.documents()
+    shown: dict[str, int] = {}
+    for example in report.examples:
+        shown[example.reason] = shown.get(example.reason, 0) + 1
+    sums: dict[str, Reason] = {}
+    for cell in report.cells:
+        if cell.outcome == "kept":
+            continue
+        before = sums.get(cell.reason)
+        documents = cell.documents + (before.documents if before else 0)
+        sums[cell.reason] = Reason(
+            reason=cell.reason,
+            stage=cell.stage,
+            outcome=cell.outcome,
+            documents=documents,
+            bytes=cell.bytes + (before.bytes if before else 0),
+            share=documents / read,
+            samples=shown.get(cell.reason, 0),
+        )
+    return tuple(sorted(sums.values(), key=lambda reason: (-reason.documents, reason.reason)))
+
+
+def samples(manifest: Manifest, report: Report, reason: str, limit: int) -> Samples:
+    """Raises NotFound for a reason that nothing was dropped for."""
+    known = {one.reason: one for one in reasons(report)}
+    if reason not in known:
+        raise NotFound(f"version {manifest.version} dropped nothing for the reason {reason!r}")
+    examples = [example for example in report.examples if example.reason == reason][:limit]
+    return Samples(
+        version=manifest.version,
+        run=manifest.run,
+        reason=reason,
+        seed=seed_of(manifest),
+        documents=known[reason].documents,
+        samples=tuple(
+            Sample(**example.model_dump(include=set(Sample.model_fields) - {"excerpt"}), excerpt=example.excerpt)
+            for example in examples
+        ),
+    )
+
+
+def seed_of(manifest: Manifest) -> int:
+    seed = manifest.recipe.get("seed", 0)
+    return seed if isinstance(seed, int) else 0
+
+
+def mixture(manifest: Manifest, report: Report) -> Mixture:
+    sources = groups(report, "source")
+    documents, size = report.documents("kept"), report.bytes("kept")
+    tokens = sum(source.tokens_estimate for source in sources)
+    return Mixture(
+        version=manifest.version,
+        run=manifest.run,
+        parts=tuple(
+            MixturePart(
+                source=source.name,
+                **source.model_dump(include={"documents", "bytes", "tokens_estimate"}),
+                share_documents=_share(source.documents, documents),
+                share_bytes=_share(source.bytes, size),
+                share_tokens_estimate=_share(source.tokens_estimate, tokens),
+            )
+            for source in sources
+        ),
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def decision_of(manifest: Manifest, found: Found, kept: dict[str, Any] | None) -> Decision:
+    """One decision; `kept` is the kept document, where it was kept."""
+    row = found.row
+    return Decision(
+        **{name: row[name] for name in _ABOUT},
+        values=_values(manifest, row),
+        excerpt=None if kept is None else kept[document.TEXT][:EXCERPT],
+        cluster_size=None if kept is None else kept["cluster_size"],
+        url=None if kept is None else kept[document.URL],
+    )
+
+
+def _values(manifest: Manifest, row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Stage → name → value, of the stages that the document came to, in the recipe's order."""
+    stages = manifest.recipe.get("stages", [])
+    names = [str(stage["name"]) for stage in stages] if isinstance(stages, list | tuple) else []
+    values = {
+        name: {key.removeprefix(f"{name}."): value for key, value in row.items() if key.startswith(f"{name}.")}
+        for name in names
+    }
+    return {name: found for name, found in values.items() if any(value is not None for value in found.values())}
+
+
+def run_report(manifest: Manifest, report: Report, *, is_draft: bool) -> RunReport:
+    return RunReport(
+        version=manifest.version,
+        run=manifest.run,
+        is_draft=is_draft,
+        kept=amount(report.documents("kept"), report.bytes("kept")),
+        documents_read=report.documents(),
+        steps=steps(report),
+        reasons=reasons(report),
+        sources=groups(report, "source"),
+        languages=groups(report, "language"),
+    )

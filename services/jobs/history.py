@@ -1,0 +1,120 @@
+"""What has happened to jobs: events, log lines, and how they are forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Delete, delete, insert, select, tuple_, update
+
+from services.database import Database
+from services.database.tables import idempotency, job_events, job_logs, jobs
+from services.errors import Gone, NotFound
+from services.jobs.job import Event, LogLine, NewLogLine
+from services.jobs.rows import plain
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+BATCH = 5_000
+"""How many rows one transaction forgets, so that others get their turn."""
+
+DAY = timedelta(days=1)
+
+
+def events(connection: Connection, project_id: str, job_id: str, after: int, limit: int) -> Sequence[Event]:
+    last = connection.execute(_own(jobs.c.last_event, project_id, job_id)).scalar_one_or_none()
+    if last is None:
+        raise NotFound(f"there is no job {job_id!r} in this project")
+    columns = [job_events.c[name] for name in Event.model_fields]
+    rows = connection.execute(
+        select(*columns)
+        .where(job_events.c.job_id == job_id, job_events.c.sequence > after)
+        .order_by(job_events.c.sequence)
+        .limit(limit)
+    ).mappings()
+    found = [Event.model_construct(**row) for row in rows]
+    if after < last and (not found or found[0].sequence != after + 1):
+        kept = found[0].sequence if found else last + 1
+        raise Gone(f"the events {after + 1} to {kept - 1} have been trimmed; go on after {kept - 1}")
+    return found
+
+
+def logs(
+    connection: Connection, project_id: str, job_id: str, after: int, limit: int, level: str | None
+) -> Sequence[LogLine]:
+    if connection.execute(_own(jobs.c.id, project_id, job_id)).scalar_one_or_none() is None:
+        raise NotFound(f"there is no job {job_id!r} in this project")
+    columns = [job_logs.c[name] for name in LogLine.model_fields]
+    asked = select(*columns).where(job_logs.c.job_id == job_id, job_logs.c.sequence > after)
+    if level is not None:
+        asked = asked.where(job_logs.c.level.in_(LEVELS[LEVELS.index(level) :]))
+    rows = connection.execute(asked.order_by(job_logs.c.sequence).limit(limit)).mappings()
+    return [LogLine.model_construct(**row) for row in rows]
+
+
+def write_logs(connection: Connection, job_id: str, lines: Sequence[NewLogLine], keep: int) -> None:
+    """Number the lines and append them; drop what is beyond `keep` lines."""
+    last = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.deleted.is_(None))
+        .values(last_log=jobs.c.last_log + len(lines))
+        .returning(jobs.c.last_log)
+    ).scalar_one_or_none()
+    if last is None:
+        raise NotFound(f"there is no job {job_id!r}")
+    rows = [
+        {
+            **line.model_dump(),
+            "job_id": job_id,
+            "sequence": sequence,
+            "logger": plain(line.logger, 120),
+            "message": plain(line.message),
+        }
+        for sequence, line in enumerate(lines, last - len(lines) + 1)
+    ]
+    connection.execute(insert(job_logs), rows[-keep:])
+    connection.execute(delete(job_logs).where(job_logs.c.job_id == job_id, job_logs.c.sequence <= last - keep))
+
+
+def trim(database: Database, before: datetime) -> int:
+    """Forget events and idempotency keys older than `before` (keys are kept for a day at least), and jobs that were
+    deleted a day ago; how many rows."""
+    day_ago = database.now() - DAY
+    return sum(
+        _in_batches(database, forget) for forget in (_events(before), _keys(min(before, day_ago)), _jobs(day_ago))
+    )
+
+
+def _in_batches(database: Database, forget: Delete) -> int:
+    total = 0
+    while True:
+        with database.transaction() as connection:
+            done = connection.execute(forget).rowcount
+        total += done
+        if done < BATCH:
+            return total
+
+
+def _events(before: datetime) -> Delete:
+    old = (
+        select(job_events.c.job_id, job_events.c.sequence)
+        .where(job_events.c.at < before)
+        .order_by(job_events.c.at, job_events.c.job_id, job_events.c.sequence)
+        .limit(BATCH)
+    )
+    return delete(job_events).where(tuple_(job_events.c.job_id, job_events.c.sequence).in_(old))
+
+
+def _keys(before: datetime) -> Delete:
+    key = (idempotency.c.project_id, idempotency.c.route, idempotency.c.key)
+    old = select(*key).where(idempotency.c.created < before).limit(BATCH)
+    return delete(idempotency).where(tuple_(*key).in_(old))
+
+
+def _jobs(before: datetime) -> Delete:
+    old = select(jobs.c.id).where(jobs.c.deleted < before).limit(BATCH)
+    return delete(jobs).where(jobs.c.id.in_(old))
+
+
+def _own(column: Any, project_id: str, job_id: str) -> Any:
+    return select(column).where(jobs.c.id == job_id, jobs.c.project_id == project_id, jobs.c.deleted.is_(None))

@@ -1,0 +1,1 @@
+"""The runner: claims jobs and executes each in a process of its own."""

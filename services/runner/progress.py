@@ -1,0 +1,128 @@
+"""From what a run tells to what its job shows: rates, and the time that is left as a range."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, cast
+
+from services.jobs.job import StepProgress
+
+if TYPE_CHECKING:
+    from curation.pipeline import Progress  # with it come the kernels, which take a second
+
+TELL_FROM = 0.05
+"""No time left is told before this share of a step is done."""
+WINDOWS = 8
+"""The newest half of the shards is divided into so many windows; how they differ is the range."""
+
+Step = Literal["filter", "deduplicate", "finish", "publish"]
+STEPS: tuple[Step, ...] = ("filter", "deduplicate", "finish", "publish")
+
+
+@dataclass
+class _Measured:
+    """One step so far; times are seconds of the meter's clock."""
+
+    started: float
+    last: Progress
+    updated: float
+    ends: list[float] = field(default_factory=list)
+    """When each shard was done."""
+
+
+class Meter:
+    """Watches a run, in its own thread, and shows its steps to others."""
+
+    def __init__(self, now: datetime, seconds: Callable[[], float] = time.monotonic) -> None:
+        """`now` is the database's clock at this moment; it goes on by `seconds`."""
+        self._seconds = seconds
+        self._begin = now - timedelta(seconds=seconds())
+        self._steps: dict[Step, _Measured] = {}
+        self._earlier: tuple[StepProgress, ...] = ()
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """The database's clock, as far as this process can tell."""
+        return self._at(self._seconds())
+
+    def watch(self, progress: Progress) -> None:
+        """Take note of how far a step is."""
+        now = self._seconds()
+        with self._lock:
+            step = self._steps.setdefault(cast(Step, progress.step), _Measured(now, progress, now))
+            step.last, step.updated = progress, now
+            step.ends += [now] * (progress.done - len(step.ends))
+
+    def recall(self, steps: Sequence[StepProgress]) -> None:
+        """What earlier attempts did, which is shown until this one comes to the same step."""
+        with self._lock:
+            self._earlier = tuple(steps)
+
+    def begin_anew(self) -> None:
+        """Forget every step: another run begins."""
+        with self._lock:
+            self._steps, self._earlier = {}, ()
+
+    def steps(self) -> tuple[StepProgress, ...]:
+        """Every step that has begun, in order."""
+        with self._lock:
+            shown: dict[Step, StepProgress] = {step.step: step for step in self._earlier}
+            shown |= {name: self._shown(step) for name, step in self._steps.items()}
+            return tuple(shown[name] for name in STEPS if name in shown)
+
+    def _at(self, seconds: float) -> datetime:
+        return self._begin + timedelta(seconds=seconds)
+
+    def _shown(self, step: _Measured) -> StepProgress:
+        last, took_s = step.last, step.updated - step.started
+        return StepProgress(
+            step=cast(Step, last.step),
+            shards_done=last.done,
+            shards_total=last.total,
+            documents=last.documents,
+            bytes=last.bytes,
+            started=self._at(step.started),
+            updated=self._at(step.updated),
+            documents_per_s=_rate(last.documents, took_s),
+            bytes_per_s=_rate(last.bytes, took_s),
+            left_s=None if last.step == "deduplicate" else left_s(step.started, step.ends, last.total),
+        )
+
+
+def left_s(started: float, ends: Sequence[float], total: int) -> tuple[float, float] | None:
+    """The seconds that a step's remaining shards will likely take, at least and at most, after its newest one.
+
+    `ends` says when each shard was done. The newer half of them, in a few windows, gives as many paces (seconds a
+    shard); the range is from their 10th to their 90th percentile. One window alone is believed to a factor of two.
+    None before a twentieth is done, and for a step whose total is not known.
+    """
+    done = len(ends)
+    if not done or done < TELL_FROM * total:
+        return None
+    remaining = total - done
+    marks = [started, *ends]
+    newer = marks[len(marks) // 2 - (1 if done == 1 else 0) :]
+    size = max(1, math.ceil((len(newer) - 1) / WINDOWS))
+    paces = sorted(
+        (newer[min(start + size, len(newer) - 1)] - newer[start]) / (min(start + size, len(newer) - 1) - start)
+        for start in range(0, len(newer) - 1, size)
+    )
+    if len(paces) == 1:
+        return remaining * paces[0] / 2, remaining * paces[0] * 2
+    return remaining * _percentile(paces, 0.1), remaining * _percentile(paces, 0.9)
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    """Linear between the two nearest of at least two ordered values."""
+    place = share * (len(ordered) - 1)
+    low = min(int(place), len(ordered) - 2)
+    return ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return count / seconds if count and seconds > 0 else None

@@ -1,0 +1,1 @@
+"""The scheduler: due occurrences become jobs, lost jobs are found again, old rows are trimmed."""

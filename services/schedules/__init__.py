@@ -1,0 +1,1 @@
+"""Schedules: when a recipe runs, and what happens when it could not."""

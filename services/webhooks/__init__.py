@@ -1,0 +1,1 @@
+"""Webhooks: signed messages about what happened, sent until they arrive."""

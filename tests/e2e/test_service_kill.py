@@ -1,0 +1,203 @@
+"""Killed at any named point, no acknowledged job is lost or published twice: each ends, with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from curation.pipeline import curate
+from curation.runner.local import LocalRunner
+from services.jobs.states import State
+from tests.e2e.installation import Installation
+from tests.pipeline.inputs import recipe, write_inputs
+from tests.services.postgres import PostgresServer
+from tests.storage.servers import S3Server
+
+DRIVER = [
+    "driver.started",
+    "driver.before_begin",
+    "driver.after_begin",
+    "driver.loaded",
+    "driver.opened",
+    "driver.listed",
+    "driver.filtering",
+    "driver.filtered_shard",
+    "driver.filtered_shard:3",
+    "driver.filtered",
+    "driver.deduplicating",
+    "driver.deduplicated",
+    "driver.finishing",
+    "driver.finished_part",
+    "driver.finished_part:2",
+    "driver.finished",
+    "driver.drafted",
+    "driver.before_permit",
+    "driver.after_permit",
+    "driver.publishing",
+    "driver.published",
+    "driver.swept",
+    "driver.before_finish",
+    "driver.after_finish",
+    "driver.heartbeat",
+]
+"""Where a driver is killed; another goes on."""
+
+RUNNER = [
+    "runner.before_claim",
+    "store.claim.changed",
+    "store.claim.committed",
+    "runner.after_claim",
+    "runner.after_spawn",
+]
+"""Where a runner is killed, and its drivers with it; another one takes over."""
+
+SCHEDULER = [
+    "scheduler.before_tick",
+    "scheduler.after_decision",
+    "scheduler.after_occurrence",
+    "store.submit.changed",
+    "scheduler.before_commit",
+    "scheduler.after_commit",
+]
+"""Where a scheduler is killed over a due occurrence."""
+
+Kind = Literal["sqlite+files", "postgresql+s3"]
+
+
+@dataclass
+class Place:
+    """Where installations of one kind are made."""
+
+    kind: Kind
+    folder: Path
+    inputs: Path
+    root: str
+    postgres: PostgresServer | None
+
+    @contextmanager
+    def installation(self, name: str) -> Iterator[Installation]:
+        """A new one."""
+        folder = self.folder / name.replace(":", "-")
+        url = self.postgres.new_database() if self.postgres else f"sqlite:///{folder / 'control-plane.db'}"
+        made = Installation(folder, url, self.root, self.inputs)
+        try:
+            yield made
+        finally:
+            made.close()
+            if self.postgres:
+                self.postgres.drop(url)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digest(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the version must be."""
+    wanted = recipe(inputs, tmp_path_factory.mktemp("expected") / "corpus")
+    curate(wanted, LocalRunner())
+    from curation.corpus import Corpus
+
+    return Corpus(wanted.output).manifest().digest
+
+
+@pytest.fixture(scope="module", params=["sqlite+files", "postgresql+s3"])
+def place(request: pytest.FixtureRequest, inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("installations")
+    if request.param == "sqlite+files":
+        yield Place(request.param, folder, inputs, str(folder / "corpora"), None)
+        return
+    server: S3Server = request.getfixturevalue("moto")
+    with server.used():
+        bucket = server.make_bucket(f"kill-{os.getpid()}")
+        yield Place(request.param, folder, inputs, bucket, request.getfixturevalue("postgres"))
+
+
+def check(installation: Installation, job_id: str, digest: str) -> None:
+    """The job succeeded, and published one version, which is what it must be; its events tell of it without a gap."""
+    job = installation.job(job_id)
+    assert job.state is State.SUCCEEDED, job
+    (version,) = installation.corpus.versions()
+    assert (job.version, job.published) == (version.version, True)
+    assert version.run.startswith(job_id)
+    assert installation.corpus.manifest().digest == digest
+    events = installation.store.events(installation.project.id, job_id)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[-1].data["state"] == State.SUCCEEDED
+
+
+def in_pairs(points: list[str], work: object) -> None:
+    """Do the work for every point, two at a time; all that went wrong is raised together."""
+    assert callable(work)
+    with ThreadPoolExecutor(2) as pool:
+        running = {point: pool.submit(work, point) for point in points}
+    wrong = {point: str(error) for point, future in running.items() if (error := future.exception())}
+    assert not wrong, "\n".join(f"{point}: {error}" for point, error in wrong.items())
+
+
+@pytest.mark.timeout(900)
+def test_a_driver_killed_anywhere(place: Place, digest: str) -> None:
+    def kill(point: str) -> None:
+        with place.installation(point) as installation:
+            job_id = installation.submit()
+            with installation.runner(installation.failing(point)):
+                installation.ended(job_id)
+            assert installation.marker.exists(), "nobody was killed"
+            check(installation, job_id, digest)
+
+    in_pairs(DRIVER, kill)
+
+
+@pytest.mark.timeout(600)
+def test_a_runner_killed_anywhere(place: Place, digest: str) -> None:
+    def kill(point: str) -> None:
+        with place.installation(point) as installation:
+            job_id = installation.submit()
+            first = installation.start("runner", installation.failing(point))
+            assert first.wait(60) == -signal.SIGKILL
+            with installation.runner(installation.settings):
+                installation.ended(job_id)
+            check(installation, job_id, digest)
+
+    in_pairs(RUNNER, kill)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", ["driver.filtered_shard:2", "driver.before_permit", "driver.after_permit"])
+def test_everything_killed_at_once(place: Place, digest: str, point: str) -> None:
+    """API, scheduler, runner and driver: the whole service, while its driver stands at a point."""
+    with place.installation(f"all-{point}") as installation:
+        job_id = installation.submit()
+        stopping = installation.settings.model_copy(update={"failpoint": f"stop@{point}#{installation.marker}"})
+        service = installation.start("all", stopping)
+        installation.until(installation.marker.exists, bool)
+        os.killpg(service.pid, signal.SIGKILL)
+        service.wait()
+        kill_drivers(installation)
+        installation.start("all")
+        installation.ended(job_id)
+        check(installation, job_id, digest)
+
+
+def kill_drivers(installation: Installation) -> None:
+    """Kill the drivers of this installation: they lead sessions of their own."""
+    wanted = f"CURATION_DATA={installation.settings.data}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"services.runner.driver" in command and wanted in environment.split(b"\0"):
+            os.kill(int(process.name), signal.SIGKILL)

@@ -1,0 +1,77 @@
+"""Jobs, executed by a runner in real processes, to each of their ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from curation.pipeline import held
+from services.jobs.states import State
+from tests.services.runner.conftest import Site
+from tests.texts import essay, write_jsonl
+
+one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_a_job_succeeds_and_the_same_again_finds_nothing_new(site: Site) -> None:
+    job_id = site.submit()
+    with site.runner():
+        job = site.wait(job_id)
+        again = site.wait(site.submit())
+    assert (job.state, job.reason, job.version, job.published) == (State.SUCCEEDED, "", 1, True), job
+    assert (job.documents_read, job.attempt, job.attempts[0].ended) == (25, 1, State.SUCCEEDED)
+    assert [step.step for step in job.progress] == ["filter", "deduplicate", "finish", "publish"]
+    assert all(step.shards_done == step.shards_total for step in job.progress)
+    assert job.progress[0].documents == 25
+    true = [condition.type for condition in job.conditions if condition.is_true]
+    assert true == ["InputListed", "Filtered", "Deduplicated", "Finished", "Published"]
+    assert len(site.store.logs(site.project, job_id)) > 5
+    assert [version.run for version in site.corpus.versions()] == [f"{job_id}-1"]
+    assert (again.state, again.reason, again.version, again.published) == (State.SUCCEEDED, "nothing-new", 1, False)
+
+
+@one_database
+def test_what_is_wrong_with_a_job_is_its_reason(site: Site) -> None:
+    folder = str(site.folder)
+    changes: dict[str, dict[str, Any]] = {
+        "recipe": {"stages": [{"kind": "no such stage"}]},
+        "input": {"sources": [{"name": "web", "uri": f"{folder}/nothing/*.jsonl"}]},
+        "forbidden_uri": {"sources": [{"name": "web", "uri": "/etc/*.conf"}]},
+        "model": {"stages": [{"kind": "language", "keep": ["en"], "model": f"{folder}/no.model"}]},
+    }
+    jobs = {
+        reason: site.submit(change | {"output": f"{folder}/corpus-{reason}"}, priority=-number)
+        for number, (reason, change) in enumerate(changes.items())
+    }
+    with site.runner(max_running_jobs=2):
+        found = {reason: site.wait(job_id) for reason, job_id in jobs.items()}
+    assert {job.state for job in found.values()} == {State.FAILED}
+    assert {reason: job.reason for reason, job in found.items()} == {reason: reason for reason in changes}
+    assert all(job.message for job in found.values())
+
+
+@one_database
+def test_a_held_job_publishes_what_was_approved_or_is_held_again(site: Site) -> None:
+    discarded, job_id = site.submit(hold=True), site.submit(hold=True)
+    with site.runner():
+        job = site.wait(discarded, State.HELD)
+        assert (job.reason, job.documents_read) == ("approval", 25)
+        manifest, report = held(site.corpus, f"{discarded}-1")
+        assert (manifest.version, report.documents("kept")) == (1, job.documents_kept)
+        assert site.store.discard(site.project, discarded, "test").state is State.CANCELLED
+
+        site.wait(job_id, State.HELD)
+        write_jsonl(site.folder / "in/web/new.jsonl", [{"id": "new", "text": essay(77)}])
+        site.store.approve(site.project, job_id, "test")
+        site.wait(job_id, State.STARTING, State.RUNNING)
+        job = site.wait(job_id, State.HELD)
+        assert job.documents_read == 26
+        assert "InputChanged" in {condition.type for condition in job.conditions}
+        assert not site.corpus.versions()
+
+        draft, _ = held(site.corpus, f"{job_id}-2")
+        site.store.approve(site.project, job_id, "test")
+        job = site.wait(job_id)
+    assert (job.state, job.version) == (State.SUCCEEDED, 1)
+    assert site.corpus.manifest() == draft
