@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check lock bench clean debian
+.PHONY: help setup demo up test check lock bench clean debian
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -27,6 +27,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: setup ## Harvest real text from this machine, have the service curate it on a local Ray, show where every document went
 	@CURATION_COMMAND=$(BIN)/curation bash deploy/demo.sh
+
+up: setup ## Serve from this machine with PostgreSQL, an S3 store and Ray, until Ctrl-C: make up FOLDER=/a/folder
+	@$(BIN)/python -m deploy.local $(or $(FOLDER),/tmp/curation)
 
 check: setup ## Lint, format, types, who may import whom
 	@echo "check: ruff"; $(BIN)/ruff check -q .

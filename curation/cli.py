@@ -1,9 +1,4 @@
-"""`curation …`: the command line over the library.
-
-Exit codes: 0 done · 1 a defect of ours · 2 the recipe or the command is wrong · 3 the input is not what the recipe
-promises · 4 the store, or something asked for is not there · 5 somebody else published first · 6 a model is missing ·
-7 the accounts do not add up · 8 a job that was followed did not succeed · 130 interrupted · 143 terminated.
-"""
+"""`curation …`: the command line over the library; `curation --help` lists the exit codes."""
 
 from __future__ import annotations
 
@@ -20,19 +15,57 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from curation.errors import CurationError, Problem, RecipeError
 
 if TYPE_CHECKING:
     from curation.runner.runner import OpenRunner
 
+LIBRARY, SERVICE, ADMINISTRATION = "Library", "Service", "Administration"
+"""The sections of the help."""
+
+HELP = "Turn raw text into a training corpus: `run` does it here, `submit` has a service do it."
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  a defect of ours
+  2  the recipe or the command is wrong
+  3  the input is not what the recipe promises
+  4  the store or the service refuses, or something is not there
+  5  conflict: somebody else was first, or it is not in this state
+  6  a model is missing
+  7  the accounts do not add up; nothing is published
+  8  a job that was followed did not succeed
+  9  a job that was followed is held: approve or discard it
+  130 interrupted, 143 terminated
+"""
+
+
+class _Sections(TyperGroup):
+    """The list of commands under the headings that they name."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        longest = max(map(len, self.commands))
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (LIBRARY, SERVICE, ADMINISTRATION)}
+        for name, command in self.commands.items():
+            said = command.get_short_help_str(formatter.width - 6 - longest)
+            heading = getattr(command, "rich_help_panel", None) or "Commands"
+            sections.setdefault(heading, []).append((f"{name:<{longest}}", said))
+        for heading in filter(sections.get, sections):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+
 app = typer.Typer(
+    cls=_Sections,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
-    help=__doc__,
+    help=HELP,
+    epilog=EXIT_CODES,
 )
 
 PLUGINS = "curation.commands"
@@ -46,18 +79,24 @@ VersionOption = Annotated[int | None, typer.Option("--version", metavar="N", hel
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def run(
     recipe: RecipeArgument,
     engine: Annotated[Engine, typer.Option(help="Where the work is done: Ray, or this process (to debug).")] = "ray",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe.")
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="Name the run; default: a digest of recipe and input.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Workers of the local Ray; default: one a core.")] = None,
-    address: Annotated[str | None, typer.Option(help="A Ray cluster to join; default: start one here.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Name the run; default: a digest of recipe and input.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Workers of the local Ray; default: one a core.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster to join; default: start one here.")
+    ] = None,
 ) -> None:
-    """Curate a recipe's sources and publish a version of its corpus. The same command again goes on where it was."""
+    """Curate a recipe's sources and publish a version. The same command again goes on where it was."""
     from curation.pipeline import curate
     from curation.recipe import load_recipe
     from curation.render import ProgressDisplay, screen, show_report
@@ -70,9 +109,9 @@ def run(
         print(f"Nothing new: version {outcome.version} was published before, from the same recipe and input.")
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def report(corpus: CorpusArgument, version: VersionOption = None, as_json: JsonOption = False) -> None:
-    """Where every document of a version went: the funnel, by source, by language, examples by rule."""
+    """Where every document went. The funnel, by source, by language, examples by rule."""
     from curation.render import report_json, screen, show_report
 
     if as_json:
@@ -81,14 +120,14 @@ def report(corpus: CorpusArgument, version: VersionOption = None, as_json: JsonO
         show_report(screen(), corpus, version)
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def explain(
     corpus: CorpusArgument,
     document_id: Annotated[str, typer.Argument(metavar="DOC_ID")],
     version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Why a document was kept or dropped: every stage's values, the decision, the survivor and the similarity."""
+    """Why a document was kept or dropped. Every stage's values, the decision, the survivor and the similarity."""
     from curation.corpus import Corpus
     from curation.render import screen, show_explanation
 
@@ -100,7 +139,7 @@ def explain(
         show_explanation(screen(), opened, rows, version)
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def versions(corpus: CorpusArgument, as_json: JsonOption = False) -> None:
     """What has been published, newest first."""
     from curation.corpus import Corpus
@@ -114,9 +153,9 @@ def versions(corpus: CorpusArgument, as_json: JsonOption = False) -> None:
         show_versions(screen(), opened)
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def verify(corpus: CorpusArgument, version: VersionOption = None) -> None:
-    """Read every file of a version and compare its size and SHA-256 with the manifest."""
+    """Compare every file of a version with its manifest. By size and SHA-256."""
     from curation.corpus import Corpus
 
     opened = Corpus(corpus)
@@ -124,20 +163,20 @@ def verify(corpus: CorpusArgument, version: VersionOption = None) -> None:
     print(f"version {number}: {opened.verify(number):,} files are what the manifest says")
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
 ) -> None:
-    """Harvest real text from this machine: packages' descriptions, licences, sources, manual pages, translations."""
+    """Harvest real text from this machine. Packages' descriptions, licences, sources, manual pages, translations."""
     from curation.render import screen, show_harvest
     from curation.sample import harvest
 
     show_harvest(screen(), directory, harvest(directory))
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def doctor(url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s3://bucket/prefix.")]) -> None:
-    """Check that a store can hold a corpus: it must let exactly one of many racing writers win."""
+    """Check that a store can hold a corpus. It must let exactly one of many racing writers win."""
     from curation.render import screen, show_checks
     from curation.storage import doctor as examine
 
@@ -147,7 +186,7 @@ def doctor(url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s
         raise typer.Exit(4)
 
 
-@app.command()
+@app.command(rich_help_panel=LIBRARY)
 def stages(as_json: JsonOption = False) -> None:
     """Every stage with its options, defaults and source."""
     from curation.render import screen, show_stages, stages_json
@@ -156,6 +195,11 @@ def stages(as_json: JsonOption = False) -> None:
         _print_json(stages_json())
     else:
         show_stages(screen())
+
+
+def _is_typed(problem: Problem) -> bool:
+    """Whether it is about an option or (as its name in the help) an argument."""
+    return problem.path.startswith("--") or problem.path.isupper()
 
 
 class _Interrupted(BaseException):
@@ -187,7 +231,7 @@ def main() -> None:
         with _interruptible():
             open_app()()
     except RecipeError as error:
-        what = "command" if all(problem.path.startswith("--") for problem in error.problems) else "recipe"
+        what = "command" if all(map(_is_typed, error.problems)) else "recipe"
         complaints = "\n".join(f"  {problem}" for problem in error.problems)
         _fail(f"the {what} is wrong:\n{complaints}", error.exit_code)
     except CurationError as error:

@@ -14,6 +14,7 @@ files of a run that no commit names belong to a run that did not publish: reader
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from pydantic import BaseModel
 
 from curation import decision, document
-from curation.errors import ConflictError, CorruptError, MissingError, StorageError
+from curation.errors import ConflictError, CorruptError, MissingError, StorageError, TransientError
 from curation.explanation import Found, decisions_about, kept_document
 from curation.manifest import Manifest, Part
 from curation.report import Report
@@ -50,6 +51,11 @@ IDS = "_ids"
 
 _PARTITIONS = ["version", "run"]
 _TRIES = 5
+_TRANSIENT = re.compile(
+    r"\b(?:5\d\d|429|408) [A-Z][a-z]|error sending request|client error \(Connect\)|timed out"
+    r"|[Cc]onnection (?:refused|reset|closed)|SlowDown|InternalError|incomplete message",
+)
+"""How deltalake writes that a store did not answer, or was busy: it has no classes of its own for that."""
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -318,7 +324,9 @@ class Corpus:
         except (CommitFailedError, TableNotFoundError):
             raise
         except (DeltaError, OSError) as error:
-            raise StorageError(f"{self.url}: {str(error).splitlines()[0]}") from error
+            text = str(error)
+            kind = TransientError if _TRANSIENT.search(text) else StorageError
+            raise kind(f"{self.url}: {_said(text)}") from error
 
     def _url(self, name: str) -> str:
         return f"{self.url}/{name}" if name else self.url
@@ -326,6 +334,13 @@ class Corpus:
     def _named(self, version: Version, what: str, model: type[Model]) -> Model:
         data = self.storage.read(f"_{what}s/{version.version}-{version.run}.json")
         return model.model_validate_json(data)
+
+
+def _said(text: str) -> str:
+    """The first and the last line of an error's chain, without colours, nor the page that a server sent."""
+    chain = re.sub(r"\x1b\[\d+m", "", text).partition("<")[0]
+    lines = [said for line in chain.splitlines() if (said := line.strip(" ↳\t:"))]
+    return ": ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else ""
 
 
 def ids_path(run: str, name: str) -> str:

@@ -25,7 +25,7 @@ _TRIES = 20
 class CorpusEntry(BaseModel):
     """A corpus that the project knows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     id: str
     name: str

@@ -16,6 +16,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, auto
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -62,9 +63,10 @@ class Confinement:
         """
         confined = copy.deepcopy(body)
         problems: list[Problem] = []
-        for path, holder, key, is_output in _addresses(confined):
+        kinds = {_Kind.OUTPUT: self._corpus, _Kind.SOURCE: self._confined, _Kind.FILE: self._file}
+        for path, holder, key, kind in _addresses(confined):
             try:
-                holder[key] = self._corpus(holder[key]) if is_output else self._confined(holder[key])
+                holder[key] = kinds[kind](holder[key])
             except Refused as error:
                 problems.append(Problem(path, str(error)))
         _refuse("the recipe leads out of where this project may read and write", problems)
@@ -115,6 +117,12 @@ class Confinement:
         if _WILD.search(address):
             raise Refused(f"{_shown(url)}: the address of a corpus has no wildcards")
         return address
+
+    def _file(self, uri: str) -> str:
+        """One file: its links are followed here, which a wildcard would hide."""
+        if _WILD.search(uri):
+            raise Refused(f"{_shown(uri)}: found a wildcard, expected one file")
+        return self._confined(uri)
 
     def _confined(self, uri: str) -> str:
         _check_text(uri)
@@ -184,20 +192,29 @@ class Confinement:
             raise Refused(f"{_shown(uri)} is not below a root of this project, or a link on its way leads out")
 
 
-def _addresses(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, bool]]:
-    """Each address in a recipe's data: its path, the mapping that holds it, its key there, whether it is the output."""
+class _Kind(Enum):
+    """What an address in a recipe is of."""
+
+    OUTPUT = auto()
+    SOURCE = auto()
+    """May have wildcards."""
+    FILE = auto()
+
+
+def _addresses(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, _Kind]]:
+    """Each address in a recipe's data: its path, the mapping that holds it, its key there, what it is of."""
     if isinstance(body.get("output"), str):
-        yield "output", body, "output", True
+        yield "output", body, "output", _Kind.OUTPUT
     for index, source in _mappings(body.get("sources")):
         if isinstance(source.get("uri"), str):
-            yield f"sources.{index}.uri", source, "uri", False
+            yield f"sources.{index}.uri", source, "uri", _Kind.SOURCE
     kinds = stage_kinds()
     for index, stage in _mappings(body.get("stages")):
         kind = stage.get("kind")
         files = kinds[kind].files if isinstance(kind, str) and kind in kinds else {}
         for field, built_in in files.items():
             if isinstance(stage.get(field), str) and stage[field] not in built_in:
-                yield f"stages.{index}.{field}", stage, field, False
+                yield f"stages.{index}.{field}", stage, field, _Kind.FILE
 
 
 def _mappings(items: object) -> Iterator[tuple[int, dict[str, Any]]]:

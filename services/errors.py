@@ -112,6 +112,11 @@ class PreconditionFailed(ServiceError):
 class Gone(ServiceError):
     slug, title, status = "gone", "It has been trimmed", 410
 
+    def __init__(self, detail: str, *, after: int | None = None) -> None:
+        super().__init__(detail)
+        self.after = after
+        """Behind what one can go on."""
+
 
 class TooLarge(ServiceError):
     slug, title, status = "too-large", "The body is too large", 413

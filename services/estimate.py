@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
 from curation.corpus import Corpus
 from curation.errors import MissingError
 from curation.manifest import InputShard, Manifest
+from curation.pipeline.identity import Identity
 from curation.pipeline.inputs import list_shards
 from services.confinement import Confinement
 from services.intake import Resolved
-from services.jobs.job import Job, JobFilter, Model
+from services.jobs.job import Job, JobFilter, Shown
 from services.jobs.states import State
 from services.jobs.store import JobStore
 
-LISTED = 100
-"""How many files an estimate names."""
 EARLIER = 5
 """How many earlier jobs it learns from."""
 MARGIN = 1.5
@@ -31,14 +31,14 @@ KEPT = (0.02, 0.6)
 """Bytes of corpus for a byte of text: little is kept, and it is compressed; or nearly all."""
 
 
-class Range(Model):
+class Range(Shown):
     """Likely at least, likely at most."""
 
     low: float
     high: float
 
 
-class SourceInput(Model):
+class SourceInput(Shown):
     """What one source names."""
 
     source: str
@@ -46,7 +46,7 @@ class SourceInput(Model):
     bytes: int
 
 
-class InputFile(Model):
+class InputFile(Shown):
     """One file that would be read."""
 
     source: str
@@ -54,7 +54,7 @@ class InputFile(Model):
     bytes: int
 
 
-class JobEstimate(Model):
+class JobEstimate(Shown):
     """What a submission means, and what it may cost. Nothing has been queued."""
 
     recipe: dict[str, Any]
@@ -74,8 +74,10 @@ class JobEstimate(Model):
     input_bytes: int
     """Of the files as they are stored, compressed or not."""
     sources: tuple[SourceInput, ...]
-    first_files: tuple[InputFile, ...]
-    """Up to 100 of the files, from every source in turn."""
+    items: tuple[InputFile, ...]
+    """A page of the files, from every source in turn."""
+    next_page: str | None = None
+    """Give this as `page` for more of them; null at the end."""
     documents: Range | None = None
     """How many would be read; null where nobody knows."""
     cpu_s: Range
@@ -88,9 +90,26 @@ class JobEstimate(Model):
     """The same for people."""
 
 
+@dataclass(frozen=True)
+class Costed:
+    """What a submission means and may cost, with every file."""
+
+    fields: dict[str, Any]
+    """All of a `JobEstimate` but for its page."""
+    files: Sequence[InputShard]
+    fingerprint: str
+    inputs: str
+    """Changes when the input does."""
+
+    def shown(self, begin: int, end: int, next_page: str | None) -> JobEstimate:
+        """With this page of its files."""
+        files = (InputFile(source=file.source, uri=file.uri, bytes=file.size) for file in self.files[begin:end])
+        return JobEstimate(**self.fields, items=tuple(files), next_page=next_page)
+
+
 def estimate(
     project_id: str, resolved: Resolved, workers: int | None, jobs: JobStore, confinement: Confinement
-) -> JobEstimate:
+) -> Costed:
     """List the input of a checked submission and say what it may cost.
 
     `workers` is how many it may use, if that is known. Raises InputError, StorageError, ModelError, RecipeError, and
@@ -105,7 +124,8 @@ def estimate(
     newest = corpus.newest()
     earlier = _earlier(project_id, resolved, jobs, corpus)
     cost = _by_earlier(earlier, files, workers) if earlier else _by_rate(files, len(shards), workers)
-    return JobEstimate(
+    names = [source.name for source in recipe.sources]
+    fields: dict[str, Any] = dict(
         recipe=resolved.body,
         recipe_name=resolved.name,
         recipe_revision=resolved.revision,
@@ -116,10 +136,11 @@ def estimate(
         shards=len(shards),
         files=len(files),
         input_bytes=sum(file.size for file in files),
-        sources=tuple(_by_source([source.name for source in recipe.sources], files)),
-        first_files=tuple(_in_turn([source.name for source in recipe.sources], files)),
+        sources=tuple(_by_source(names, files)),
         **cost,
     )
+    inputs = Identity.of(fingerprint, tuple(files), parent=0).inputs
+    return Costed(fields, _in_turn(names, files), fingerprint, inputs)
 
 
 def _earlier(project_id: str, resolved: Resolved, jobs: JobStore, corpus: Corpus) -> list[tuple[Job, Manifest]]:
@@ -199,11 +220,9 @@ def _by_source(names: Sequence[str], files: Sequence[InputShard]) -> list[Source
     ]
 
 
-def _in_turn(names: Sequence[str], files: Sequence[InputShard]) -> list[InputFile]:
-    """The first files, one of each source in turn, so that every source is seen."""
-    lists = [[file for file in files if file.source == name] for name in names]
-    turns = (file for turn in zip_longest(*lists) for file in turn if file is not None)
-    return [
-        InputFile(source=file.source, uri=file.uri, bytes=file.size)
-        for file, _ in zip(turns, range(LISTED), strict=False)
-    ]
+def _in_turn(names: Sequence[str], files: Sequence[InputShard]) -> list[InputShard]:
+    """The files, one of each source in turn, so that every source is seen early."""
+    by_source: dict[str, list[InputShard]] = {name: [] for name in names}
+    for file in files:
+        by_source[file.source].append(file)
+    return [file for turn in zip_longest(*by_source.values()) for file in turn if file is not None]

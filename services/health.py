@@ -38,7 +38,7 @@ class Health(StrEnum):
 class Component(BaseModel):
     """One thing that this process needs, or that the installation does."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     state: Health
     detail: str = ""
@@ -48,7 +48,7 @@ class Readiness(BaseModel):
     """Whether requests can be answered."""
 
     model_config = ConfigDict(
-        extra="forbid",
+        extra="ignore",
         frozen=True,
         use_attribute_docstrings=True,
         json_schema_extra={

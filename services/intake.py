@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from curation.errors import Problem
@@ -14,13 +13,11 @@ from services.confinement import Confinement
 from services.errors import Invalid, NotFound
 from services.identity.projects import Projects
 from services.jobs.job import NewJob, Submission
+from services.moment import FIRST
 from services.recipes.checking import checked, invalid_recipe, recipe_problems
+from services.recipes.models import model_problems
 from services.recipes.placeholders import fill_placeholders, has_placeholders
 from services.recipes.store import RecipeStore
-
-FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime(9999, 1, 1, tzinfo=UTC)
-"""Occurrences lie between: every clock and format can write these."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,8 @@ class Resolved:
     body: dict[str, Any]
     """As it was written, but for placeholders and addresses."""
     recipe: Recipe
+    written: dict[str, Any]
+    """As its author wrote it."""
     name: str
     revision: int | None
 
@@ -88,7 +87,7 @@ class Intake:
             recipe = checked(body)
         except Invalid as error:
             raise invalid_recipe(error.problems or [Problem("", error.detail)], "recipe") from None
-        return Resolved(body=body, recipe=recipe, name=name or recipe.name, revision=revision)
+        return Resolved(body=body, recipe=recipe, written=written, name=name or recipe.name, revision=revision)
 
     def check(self, project_id: str, body: dict[str, Any]) -> Resolved:
         """What a recipe that is to be stored would mean; placeholders stand for an example. Raises Invalid with every
@@ -103,7 +102,15 @@ class Intake:
         if problems:
             raise invalid_recipe(problems)
         recipe = checked(confined)
-        return Resolved(body=confined, recipe=recipe, name=recipe.name, revision=None)
+        if problems := model_problems(recipe, body):
+            raise invalid_recipe(problems)
+        return Resolved(body=confined, recipe=recipe, written=body, name=recipe.name, revision=None)
+
+    def check_models(self, resolved: Resolved) -> None:
+        """Raises Invalid where a model that the recipe names cannot be used: of a submission this is not known before,
+        for a model may have to be read."""
+        if problems := model_problems(resolved.recipe, resolved.written):
+            raise invalid_recipe(problems, "recipe")
 
     def confinement(self, project_id: str) -> Confinement:
         """Where the project's recipes may read and write."""
@@ -128,8 +135,6 @@ def _check(submission: Submission) -> None:
         problems.append(Problem("recipe", f"found {found} of recipe and recipe_name, expected one"))
     if submission.recipe_revision is not None and submission.recipe_name is None:
         problems.append(Problem("recipe_revision", "found without recipe_name"))
-    if submission.occurrence is not None and not FIRST <= submission.occurrence < LAST:
-        problems.append(Problem("occurrence", f"expected a time from {FIRST:%Y} to {LAST.year - 1}"))
     if problems:
         raise _invalid(problems)
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from curation import corpus
@@ -25,13 +24,11 @@ from services.confinement import Confinement
 from services.database import Database
 from services.database.ids import ALPHABET
 from services.database.tables import jobs
+from services.insights.runs import REBUILT, job_of
 from services.jobs.states import State
 
 BY = "rebuild"
-REASON = "rebuilt"
 LOG, MANIFESTS = "_delta_log", "_manifests"
-
-_JOBS_RUN = re.compile(r"(job_[0-9a-z]{26})-[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,10 @@ def rebuild(database: Database, project_id: str, roots: Sequence[str]) -> Rebuil
             except CurationError as error:
                 problems.append(f"{url}, version {version.version}: {error}")
                 continue
-            made += _insert(database, row)
+            is_new, problem = _insert(database, row, _made_up(url, version))
+            made += is_new
+            if problem:
+                problems.append(f"{url}, version {version.version}: {problem}")
     return Rebuilt(corpora=tuple(found), jobs=made, problems=tuple(problems))
 
 
@@ -107,12 +107,11 @@ def _job(
     project_id: str, entry: CorpusEntry, version: corpus.Version, manifest: Manifest, report: Report
 ) -> dict[str, Any]:
     """The row of the job that published a version."""
-    own = _JOBS_RUN.fullmatch(version.run)
     return {
-        "id": own[1] if own else _made_up(entry.url, version),
+        "id": job_of(version.run) or _made_up(entry.url, version),
         "project_id": project_id,
         "state": State.SUCCEEDED,
-        "reason": REASON,
+        "reason": REBUILT,
         "message": f"told by the corpus: run {version.run} published version {version.version}",
         "conditions": [],
         "recipe": manifest.recipe,
@@ -140,12 +139,27 @@ def _made_up(url: str, version: corpus.Version) -> str:
     return "job_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
-def _insert(database: Database, row: dict[str, Any]) -> int:
+def _insert(database: Database, row: dict[str, Any], made_up: str) -> tuple[bool, str]:
+    """Whether the job is new, and what is odd about it: `made_up` is its id where its own is another version's."""
+    problem = ""
     try:
         with database.transaction() as connection:
-            if connection.execute(select(jobs.c.id).where(jobs.c.id == row["id"])).one_or_none() is not None:
-                return 0
+            there = connection.execute(_there(row["id"])).one_or_none()
+            if there is not None:
+                if there.project_id != row["project_id"]:
+                    return False, f"another project has the job {row['id']}, which made it"
+                if there.corpus_url == row["corpus_url"] and there.version in (None, row["version"]):
+                    return False, ""
+                other = f"version {there.version} of {there.corpus_url}"
+                problem = f"job {row['id']}, which made it, is that of {other}; this one's is called {made_up}"
+                row = {**row, "id": made_up}
+                if connection.execute(_there(made_up)).one_or_none() is not None:
+                    return False, problem
             connection.execute(insert(jobs).values(**row))
     except IntegrityError:  # another rebuild made it a moment ago
-        return 0
-    return 1
+        return False, problem
+    return True, problem
+
+
+def _there(job_id: str) -> Select[tuple[str, str, int | None]]:
+    return select(jobs.c.project_id, jobs.c.corpus_url, jobs.c.version).where(jobs.c.id == job_id)

@@ -23,7 +23,7 @@ from typing import Any
 import uvicorn
 
 from curation.errors import CurationError
-from services import failpoints
+from services import failpoints, telemetry
 from services.control_plane.app import create_app
 from services.control_plane.plane import Plane, open_plane
 from services.database import migrate, open_database
@@ -160,10 +160,12 @@ def serve(
             told.url = _url(settings, listening)
             told.warnings = _warnings(settings)
             _hand_over_first_key(app.state.plane, told, key_file)
-            server = _Server(_config(app), parts.stop, app.state.events.stop)
+            server = _Server(_config(app, settings), parts.stop, app.state.events.stop)
         if set(roles) & {Role.SCHEDULER, Role.RUNNER}:
             plane = open_plane(settings)
             stack.callback(plane.close)
+            if server is None:  # else the API has done it
+                stack.callback(telemetry.set_up(settings, "+".join(roles), engine=plane.database.engine))
             _start(parts, roles, settings, plane)
         announce(told)
         try:
@@ -237,13 +239,14 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
         yield listening
 
 
-def _config(app: Callable[..., Any]) -> uvicorn.Config:
+def _config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         lifespan="on",
         timeout_graceful_shutdown=int(STREAMS_S),
     )
@@ -270,12 +273,18 @@ def _warnings(settings: Settings) -> list[str]:
 
 def _hand_over_first_key(plane: Plane, told: Announcement, path: Path | None) -> None:
     """Make the installation's first key, if it has none, and show it once: in a file for this user only, or on the
-    screen. The file is tried first, so that the key is not lost where it cannot be written. Raises SettingsError."""
+    screen. The file is tried first, so that the key is not lost where it cannot be written. Raises SettingsError.
+
+    Where the database is a server's, the screen may be a log, and this one of many machines: there `curation admin
+    first-key` makes it."""
+    project = plane.projects.ensure_default()
+    if path is None and told.data is None:
+        return
     draft = None if path is None else path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if draft is not None:
             os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        made = plane.keys.first(plane.projects.ensure_default().id)
+        made = plane.keys.first(project.id)
         if made is None:
             return
         if draft is None or path is None:
@@ -307,7 +316,7 @@ def _only_one(data: Path, roles: Sequence[Role]) -> Iterator[None]:
 def _lock(data: Path, role: Role) -> Iterator[None]:
     path = data / f"{role}.lock"
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = path.open("a+")
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; give another --data") from None
@@ -317,7 +326,8 @@ def _lock(data: Path, role: Role) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             pid = file.read().strip() or "unknown"
-            raise SettingsError(f"{data} is served already: process {pid} is its {role}") from None
+            already = f"{data.absolute()} is served already: process {pid} is its {role}"
+            raise SettingsError(f"{already}; stop it, or give another --data") from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
+import re
 import secrets
 import socket
 from collections.abc import Mapping
@@ -18,6 +20,12 @@ from services.errors import SettingsError
 PREFIX = "CURATION_"
 CLIENTS_OWN = {"CURATION_URL", "CURATION_KEY", "CURATION_PROJECT"}
 """What the client reads, not the services."""
+SERVICE_LINK = re.compile(
+    r"CURATION_(\w+_)?(SERVICE_HOST=[\da-f.:]+|SERVICE_PORT(_\w+)?=\d+|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://\S+"
+    r"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO=(tcp|udp|sctp)|PORT=\d+|ADDR=[\da-f.:]+))",
+    re.ASCII,
+)
+"""What Kubernetes tells a pod, unasked, of every service whose name begins with `curation`."""
 
 
 class Settings(BaseSettings):
@@ -52,8 +60,18 @@ class Settings(BaseSettings):
     """How many requests one key may make in a minute, on each API process."""
     failed_logins_per_minute: Annotated[int, Field(ge=1)] = 60
     """How many requests without a valid key one address may make in a minute."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks (`10.0.0.0/8`) of proxies whose X-Forwarded-For says who the client is, separated by
+    commas. Without it, all clients behind a proxy are one address."""
+    slow_requests: Annotated[int, Field(ge=1, le=30)] = 20
+    """How many requests that read much (estimates, statistics, explanations, checks of recipes) one API process answers
+    at once."""
+    slow_requests_per_key: Annotated[int, Field(ge=1)] = 6
+    """How many of them may be one key's."""
     max_event_streams: Annotated[int, Field(ge=1)] = 1000
     """How many event streams one API process serves."""
+    max_event_streams_per_key: Annotated[int, Field(ge=1)] = 200
+    """How many of them may be one key's."""
     metrics_public: bool = False
     """Whether /metrics answers without a key."""
 
@@ -97,7 +115,11 @@ class Settings(BaseSettings):
     log_lines: Annotated[int, Field(ge=100)] = 10_000
     """How many log lines of one job are kept."""
     keep_events_days: Annotated[int, Field(ge=1)] = 30
-    """How long events and deliveries are kept."""
+    """How long events and deliveries are kept, and occurrences that were left out."""
+    keep_logs_days: Annotated[int, Field(ge=1)] = 30
+    """How long the log lines of a job are kept once it has ended."""
+    keep_jobs_days: Annotated[int, Field(ge=1)] = 365
+    """How long jobs are kept once they have ended, and their occurrences. What they published stays."""
 
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts that webhooks may call although they are private or without TLS (`host` or `host:port`)."""
@@ -108,11 +130,18 @@ class Settings(BaseSettings):
     """For tests of recovery: kill this process at a named point (`name`, `name:3` for the third time;
     see `services.failpoints`)."""
 
-    @field_validator("roots", "oidc_algorithms", "webhook_hosts", mode="before")
+    @field_validator("roots", "oidc_algorithms", "webhook_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            ipaddress.ip_network(proxy)  # raises ValueError; "*" would let every client choose its address
         return value
 
     @property
@@ -154,8 +183,9 @@ class Settings(BaseSettings):
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process. Raises SettingsError for a value that is wrong and for a name that nobody reads."""
     names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for name in environment if environment is not None else os.environ:
-        if name.startswith(PREFIX) and name not in names | CLIENTS_OWN:
+    for name, value in (environment if environment is not None else os.environ).items():
+        is_known = name in names | CLIENTS_OWN or SERVICE_LINK.fullmatch(f"{name}={value}")
+        if name.startswith(PREFIX) and not is_known:
             near = difflib.get_close_matches(name, names, 1)
             raise SettingsError(f"{name}: there is no such setting{f'; did you mean {near[0]}?' if near else ''}")
     try:
@@ -187,7 +217,7 @@ def _read(path: Path) -> bytes:
 
 def _make_secret(path: Path) -> None:
     """Write a new secret that only this user can read; when two processes do so at once, one of them wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

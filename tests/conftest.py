@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.services.postgres import PostgresServer, postgres_server
 from tests.storage.ceph import ceph_server, why_not
 from tests.storage.servers import S3Server, moto_server
 
@@ -58,6 +59,13 @@ def ray_cluster() -> Iterator[str]:
 def moto() -> Iterator[S3Server]:
     """A moto server, an imitation of S3."""
     with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, for the whole run of the tests."""
+    with postgres_server() as server:
         yield server
 
 

@@ -100,6 +100,8 @@ def test_a_wrong_recipe_lists_every_problem_and_exits_with_2(
         (["report", "nowhere"], 4, "no version has been published"),
         (["versions", "nowhere"], 4, "no version has been published"),
         (["report", "ftp://host/x"], 4, "ftp"),
+        (["run", "broken.yaml", "--engine", "local"], 2, "broken.yaml: not YAML"),
+        (["run", ".", "--engine", "local"], 2, "the recipe is wrong:\n  .: Is a directory"),
         (["frobnicate"], 2, "No such command"),
         (["run"], 2, "RECIPE"),
     ],
@@ -113,9 +115,21 @@ def test_what_cannot_be_done_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.yaml").write_text("name: [")
     found, _, err = call(capsys, monkeypatch, *arguments)
     assert found == code
     assert message in err
+
+
+def test_the_help_has_sections_and_whole_sentences(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = call(capsys, monkeypatch, "--help")
+    assert code == 0
+    headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options:", "Library:", "Service:", "Administration:"]
+    assert "..." not in out.split("Library:")[1]
+    assert "9  a job that was followed is held" in out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import duckdb
@@ -13,7 +16,7 @@ from deltalake import DeltaTable
 from curation import corpus as corpus_module
 from curation import decision
 from curation.corpus import Corpus
-from curation.errors import ConflictError, CorruptError, MissingError, StorageError
+from curation.errors import ConflictError, CorruptError, MissingError, StorageError, TransientError
 from curation.manifest import Manifest, Part, part
 from curation.report import Cell, Report
 
@@ -230,3 +233,39 @@ def test_a_file_in_the_place_of_a_corpus_is_told_in_a_sentence(tmp_path: Path) -
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StorageError):
         Corpus(str(tmp_path / "file")).create()
+
+
+def opened(corpus: Corpus, port: int) -> None:
+    """Open a table at this port, as a corpus does."""
+    options = {"endpoint_url": f"http://127.0.0.1:{port}", "allow_http": "true", "region": "us-east-1"}
+    options |= {"access_key_id": "a", "secret_access_key": "b", "max_retries": "0"}
+    with corpus._delta_errors():
+        DeltaTable("s3://bucket/corpus", storage_options={f"aws_{name}": value for name, value in options.items()})
+
+
+@pytest.mark.parametrize(("status", "error"), [(503, TransientError), (429, TransientError), (403, StorageError)])
+def test_a_store_that_is_busy_under_deltalake_may_be_asked_again(
+    corpus: Corpus, status: int, error: type[StorageError]
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>\nNo.\n</html>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is written."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with pytest.raises(StorageError, match=str(status)) as raised:
+            opened(corpus, server.server_port)
+        server.shutdown()
+    assert type(raised.value) is error
+
+
+def test_a_store_that_does_not_answer_deltalake_may_be_asked_again(corpus: Corpus) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(TransientError, match="refused"):
+            opened(corpus, closed.getsockname()[1])

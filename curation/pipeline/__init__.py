@@ -3,6 +3,7 @@
 from curation.pipeline.curate import Outcome, curate
 from curation.pipeline.guard import Guard
 from curation.pipeline.held import held
+from curation.pipeline.identity import is_begun
 from curation.pipeline.progress import Progress
 
-__all__ = ["Guard", "Outcome", "Progress", "curate", "held"]
+__all__ = ["Guard", "Outcome", "Progress", "curate", "held", "is_begun"]

@@ -73,6 +73,12 @@ def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None
     return Run(run_id, recipe, work)
 
 
+def is_begun(corpus: Corpus, run_id: str) -> bool:
+    """Whether there are records that this run would go on from."""
+    key = f"{RUNS}/{run_id}/run.json"
+    return any(entry.key == key for entry in corpus.storage.list(key))
+
+
 def sweep(corpus: Corpus) -> None:
     """Remove the work of runs that have been published or can never be: those that began before the newest version."""
     versions = corpus.versions()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from curation.errors import MissingError, Problem, RecipeError
 from curation.recipe.reading import read_mapping
@@ -18,14 +19,23 @@ def load_recipe(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingError(f"{path}: no such recipe") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError([Problem("", f"{path}: {error}")]) from None
-    return parse_recipe(text, settings)
+    except OSError as error:
+        raise RecipeError([Problem(str(path), error.strerror or str(error))]) from None
+    except UnicodeDecodeError:
+        raise RecipeError([Problem(str(path), "found no UTF-8 text, expected YAML or JSON")]) from None
+    try:
+        data = read_mapping(text)
+    except RecipeError as error:
+        raise RecipeError([Problem(str(path), problem.message) for problem in error.problems]) from None
+    return _parsed(data, settings)
 
 
 def parse_recipe(text: str, settings: Sequence[str] = ()) -> Recipe:
     """The recipe in a YAML or JSON text. Raises RecipeError with every problem in it, each by its path."""
-    data = read_mapping(text)
+    return _parsed(read_mapping(text), settings)
+
+
+def _parsed(data: dict[str, Any], settings: Sequence[str]) -> Recipe:
     for setting in settings:
         apply_setting(data, setting)
     return validate_recipe(data)

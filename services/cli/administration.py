@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curation.cli import ADMINISTRATION, SERVICE
 from curation.errors import StorageError
 from services.cli.show import JsonOption, say, show_json
 
@@ -34,17 +36,22 @@ class Part(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(serve)
-    admin = typer.Typer(no_args_is_help=True, help="Work on the installation itself: its database, by its settings.")
+    app.command(rich_help_panel=SERVICE)(serve)
+    admin = typer.Typer(no_args_is_help=True, help="Work on the installation itself, by its settings.")
     for command in (migrate, rebuild):
         admin.command()(command)
+    admin.command("first-key")(first_key)
     admin.command("verify-audit")(verify_audit)
-    app.add_typer(admin, name="admin")
+    app.add_typer(admin, name="admin", rich_help_panel=ADMINISTRATION)
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="The address to listen on; default 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default 8321; 0 takes a free one.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="HOST", help="The address to listen on; default 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=65535, help="Default 8321; 0 takes a free one.")
+    ] = None,
     data: DataOption = None,
     roots: Annotated[
         list[str] | None,
@@ -56,7 +63,12 @@ def serve(
         list[Part] | None, typer.Option(help="Only this part, several; default: all in one process.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option(help="Write the first key there, for this user only, instead of showing it.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the first key there, for this user only, instead of showing it. Where "
+            "the database is a server's, one is made only so, or by `curation admin first-key`.",
+        ),
     ] = None,
 ) -> None:
     """Start the service: API, scheduler and runner. What is not given here is read from CURATION_… in the environment.
@@ -99,7 +111,7 @@ def _announce(told: Announcement) -> None:
     parts = ", ".join(told.roles)
     print(f"Serving {parts}{f' at {told.url}' if told.url else ''}")
     print(f"Data: {told.data or 'in the database of CURATION_DATABASE_URL'}")
-    print(f"Recipes may read and write below: {', '.join(map(visible, told.roots))}")
+    print(f"Recipes may read and write below: {', '.join(visible(_resolved(root)) for root in told.roots)}")
     if told.key:
         print(f"The first API key, shown this once: {told.key}")
     if told.key_file:
@@ -110,8 +122,13 @@ def _announce(told: Announcement) -> None:
     print("Ctrl-C stops it.", flush=True)
 
 
+def _resolved(root: str) -> str:
+    """Where a root is, whatever the folder that this was started in."""
+    return root if "://" in root else str(Path(root).resolve())
+
+
 def rebuild(
-    project: Annotated[str | None, typer.Option(help="Whose catalogue; default: `default`.")] = None,
+    project: Annotated[str | None, typer.Option(metavar="NAME", help="Whose catalogue; default: `default`.")] = None,
     data: DataOption = None,
     roots: Annotated[
         list[str] | None, typer.Option("--root", metavar="DIR|URL", help="Where to look; default: the project's roots.")
@@ -136,6 +153,64 @@ def rebuild(
         say(f"{len(rebuilt.corpora)} corpora in the project {found.name}; {rebuilt.jobs} jobs are new.")
     if rebuilt.problems:
         raise StorageError("; ".join(rebuilt.problems))
+
+
+def first_key(
+    key_file: Annotated[
+        Path | None, typer.Option(help="Write it there, for this user only, instead of showing it.")
+    ] = None,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Where there are keys, but nobody has one: make another.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Make the installation's first API key, which may everything, and show it this once. Whoever has the database and
+    the secret key can do so; the audit log tells."""
+    with _database(data) as (settings, database), _as_command_error(), _handed_over(key_file) as hand_over:
+        hand_over(_installation_key(settings, database, recover))
+
+
+def _installation_key(settings: Settings, database: Database, recover: bool) -> str:
+    """A new key that may everything; in the audit log before anybody has seen it. Raises Conflict."""
+    from services.errors import Conflict
+    from services.identity.audit import Audit, Entry
+    from services.identity.keys import Keys, NewKey
+    from services.identity.principal import Role
+    from services.identity.projects import Projects
+
+    project = Projects(database, settings).ensure_default()
+    keys = Keys(database, settings.secret_key())
+    made, action = keys.first(project.id), "first_key"
+    if made is None:
+        if not recover:
+            raise Conflict("there are keys already; if nobody has one, --recover makes another")
+        new = NewKey(name="recovered", role=Role.ADMIN, is_installation_admin=True)
+        made, action = keys.create(project.id, new, "installation"), "recover_key"
+    key, text = made
+    Audit(database).append(Entry(principal="installation", action=action, target=key.id, project_id=project.id))
+    return text
+
+
+@contextmanager
+def _handed_over(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """How a secret comes to whoever asked for it: on the screen, or in a new file, which is made before the secret is.
+    Raises SettingsError."""
+    from services.errors import SettingsError
+
+    if path is None:
+        yield print
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; give another --key-file") from None
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            yield lambda secret: print(secret, file=file)
+    except BaseException:
+        path.unlink()
+        raise
+    say(f"The key is in {path}")
 
 
 def verify_audit(data: DataOption = None, as_json: JsonOption = False) -> None:

@@ -6,25 +6,50 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from curation.errors import Problem, RecipeError
+from curation.cli import SERVICE
 from services.cli.login import open_client
+from services.cli.options import CommandError
 from services.cli.show import JsonOption, moment, say, show_facts, show_json, show_table, text
 
 if TYPE_CHECKING:
     from services.client import Client
-    from services.insights.models import Corpus, Decision, Explanation, Funnel, FunnelStep, Reasons, Samples, Statistics
+    from services.insights.models import (
+        Corpus,
+        Decision,
+        Explanation,
+        Funnel,
+        FunnelStep,
+        Histogram,
+        Reasons,
+        Samples,
+        Statistics,
+    )
 
+HELP = """What the service's corpora hold, and why. `corpora NAME …` is `corpora show NAME …`; `corpora` alone lists
+them."""
 SHOWN_REASONS = 3
 
 
+class _ShowUnlessToldOtherwise(TyperGroup):
+    """`corpora NAME …` is `corpora show NAME …`, and `corpora` alone lists them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_said = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if is_said else ["show", *args])
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(corpora)
+    """Add the commands."""
+    group = typer.Typer(cls=_ShowUnlessToldOtherwise, help=HELP)
+    for command in (show, add, forget):
+        group.command()(command)
+    app.add_typer(group, name="corpora", rich_help_panel=SERVICE)
 
 
-def corpora(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this corpus; default: list them.")] = None,
+def show(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this corpus; default: list them.")] = None,
     version: Annotated[int | None, typer.Option("--version", metavar="N", help="Default: the newest.")] = None,
     versions: Annotated[bool, typer.Option("--versions", help="What has been published, newest first.")] = False,
     funnel: Annotated[bool, typer.Option("--funnel", help="Where every document went, stage by stage.")] = False,
@@ -34,6 +59,10 @@ def corpora(
     ] = None,
     explain: Annotated[
         str | None, typer.Option("--explain", metavar="DOC_ID", help="Why this document was kept or dropped.")
+    ] = None,
+    histogram: Annotated[
+        str | None,
+        typer.Option("--histogram", metavar="COLUMN", help="How a measured number is spread, such as language.score."),
     ] = None,
     statistics: Annotated[bool, typer.Option("--statistics", help="By source and by language.")] = False,
     mixture: Annotated[bool, typer.Option("--mixture", help="The sources' shares.")] = False,
@@ -48,6 +77,7 @@ def corpora(
         (reasons, lambda c, n: c.corpora.reasons(n, version), _show_reasons),
         (samples, lambda c, n: c.corpora.samples(n, str(samples), version), _show_samples),
         (explain, lambda c, n: c.corpora.explain(n, str(explain), version), _show_explanation),
+        (histogram, lambda c, n: c.corpora.histogram(n, str(histogram), version), _show_histogram),
         (statistics, lambda c, n: c.corpora.statistics(n, version), _show_statistics),
         (mixture, lambda c, n: c.corpora.mixture(n, version), _show_mixture),
         (manifest, lambda c, n: c.corpora.manifest(n, version), show_json),
@@ -55,7 +85,7 @@ def corpora(
     ]
     chosen = [(read, show) for is_asked, read, show in asked if is_asked]
     if len(chosen) > 1 or (chosen and name is None):
-        raise RecipeError([Problem("--corpora", "expected a corpus's name and at most one question about it")])
+        raise CommandError("expected a corpus's name and at most one question about it")
     with open_client() as client:
         if name is None:
             found = list(client.corpora.list())
@@ -64,6 +94,27 @@ def corpora(
         read, show = chosen[0] if chosen else (lambda c, n: _corpus(c, n, version), _show_corpus)
         answer = read(client, name)
     show_json(answer) if as_json else show(answer)
+
+
+def add(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s3://bucket/prefix, below the roots.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the last part of its address.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a corpus known that is there already."""
+    with open_client() as client:
+        found = client.corpora.register(url, name)
+    if as_json:
+        show_json(found)
+    else:
+        say(f"{found.name} is known: {found.url}")
+
+
+def forget(name: Annotated[str, typer.Argument(metavar="NAME", help="A corpus that the service knows.")]) -> None:
+    """Take a corpus out of the list. It stays where it is."""
+    with open_client() as client:
+        client.corpora.forget(name)
+    say(f"{name} is forgotten; nothing of it was deleted.")
 
 
 def _corpus(client: Client, name: str, version: int | None) -> Any:
@@ -190,6 +241,19 @@ def _show_statistics(found: Statistics) -> None:
             for g in groups
         )
         show_table(title, (title.split()[-1], ">read", ">kept", ">kept %"), rows)
+
+
+def _show_histogram(found: Histogram) -> None:
+    from curation.render import bar, number
+
+    most = max((*map(sum, zip(found.kept, found.dropped, strict=True)), 1))
+    rows = (
+        (f"{number(low)} to {number(high)}", kept, dropped, bar((kept + dropped) / most))
+        for low, high, kept, dropped in zip(found.edges, found.edges[1:], found.kept, found.dropped, strict=False)
+    )
+    show_table(found.column, (">value", ">kept", ">dropped", ""), rows)
+    if found.missing:
+        say(f"{found.missing:,} documents have no value: another rule had dropped them before.")
 
 
 def _show_mixture(found: Any) -> None:

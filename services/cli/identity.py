@@ -1,15 +1,18 @@
-"""`curation keys …` and `curation projects …`."""
+"""`curation keys …`, `curation projects …` and `curation audit`: who may what, and who did what."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Literal
 
 import typer
 
+from curation.cli import ADMINISTRATION
+from curation.errors import MissingError
 from services.cli.login import open_client
-from services.cli.options import TIMES, aware, one_of
-from services.cli.show import JsonOption, say, show_json, show_table
+from services.cli.options import one_of, time_option
+from services.cli.show import JsonOption, LimitOption, say, show_json, show_table
 
 
 def register(app: typer.Typer) -> None:
@@ -18,11 +21,13 @@ def register(app: typer.Typer) -> None:
     keys.command("list")(show_keys)
     keys.command("create")(create_key)
     keys.command("revoke")(revoke_key)
-    app.add_typer(keys, name="keys")
+    app.add_typer(keys, name="keys", rich_help_panel=ADMINISTRATION)
     projects = typer.Typer(no_args_is_help=True, help="Projects of the installation.")
     projects.command("list")(show_projects)
     projects.command("create")(create_project)
-    app.add_typer(projects, name="projects")
+    projects.command("update")(update_project)
+    app.add_typer(projects, name="projects", rich_help_panel=ADMINISTRATION)
+    app.command(rich_help_panel=ADMINISTRATION)(audit)
 
 
 def show_keys(as_json: JsonOption = False) -> None:
@@ -39,9 +44,13 @@ def show_keys(as_json: JsonOption = False) -> None:
 
 def create_key(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Where it is used, say.")],
-    role: Annotated[str, typer.Option(help="viewer, editor, operator or admin.")] = "viewer",
-    scopes: Annotated[list[str] | None, typer.Option("--scope", help="Narrow it, such as jobs:read; several.")] = None,
-    expires: Annotated[datetime | None, typer.Option(help="When it ends.", formats=TIMES)] = None,
+    role: Annotated[
+        Literal["viewer", "editor", "operator", "admin"], typer.Option(help="What it may do; each more than the last.")
+    ] = "viewer",
+    scopes: Annotated[
+        list[str] | None, typer.Option("--scope", metavar="SCOPE", help="Narrow it, such as jobs:read; several.")
+    ] = None,
+    expires: Annotated[datetime | None, time_option(help="When it ends:")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key. Its text is shown this once."""
@@ -49,7 +58,7 @@ def create_key(
 
     narrowed = None if scopes is None else [one_of(Permission, "--scope", scope) for scope in scopes]
     with open_client() as client:
-        key = client.keys.create(name, one_of(Role, "--role", role), scopes=narrowed or None, expires=aware(expires))
+        key = client.keys.create(name, Role(role), scopes=narrowed or None, expires=expires)
     if as_json:
         show_json(key)
     else:
@@ -74,9 +83,10 @@ def show_projects(as_json: JsonOption = False) -> None:
 
 
 def create_project(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
     roots: Annotated[
-        list[str] | None, typer.Option("--root", help="Where its recipes may read and write; several.")
+        list[str] | None,
+        typer.Option("--root", metavar="DIR|URL", help="Where its recipes may read and write; several."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,3 +97,42 @@ def create_project(
         show_json(project)
     else:
         say(f"{project.name} is made: {project.id}.")
+
+
+def update_project(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A project's name or id.")],
+    roots: Annotated[
+        list[str], typer.Option("--root", metavar="DIR|URL", help="All of its roots from now on; several.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Change where a project's recipes may read and write, as an admin of the installation."""
+    with open_client() as client:
+        found = next((one for one in client.projects.list() if name in (one.id, one.name)), None)
+        if found is None:
+            raise MissingError(f"there is no project {name!r}")
+        project = client.projects.update(found.id, roots)
+    if as_json:
+        show_json(project)
+    else:
+        say(f"{project.name} reads and writes below: {', '.join(project.roots)}.")
+
+
+def audit(
+    action: Annotated[str | None, typer.Option(metavar="ACTION", help="Only this, such as cancel_job.")] = None,
+    principal: Annotated[str | None, typer.Option("--by", metavar="PRINCIPAL", help="Only of this one.")] = None,
+    since: Annotated[datetime | None, time_option(help="Only since then:")] = None,
+    until: Annotated[datetime | None, time_option(help="Only before:")] = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Who did what, newest first."""
+    with open_client() as client:
+        asked = client.audit.list(action=action, principal=principal, since=since, until=until)
+        found = list(islice(asked, limit))
+    if as_json:
+        show_json(found)
+    else:
+        columns = (">", "when", "who", "did", "to", "answer")
+        rows = ((r.sequence, r.at, r.principal, r.action, r.target, str(r.detail.get("status", ""))) for r in found)
+        show_table("", columns, rows)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.cli import LeftRunning
+from curation.cli import SERVICE, LeftRunning
 from curation.errors import MissingError, Problem, RecipeError
 from services.cli.login import open_client
-from services.cli.options import TIMES, aware, made, pairs
+from services.cli.options import made, pairs, time_option
 from services.cli.show import JsonOption, LimitOption, moment, say, show_facts, show_json, show_table, text
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from services.insights.models import RunReport
     from services.jobs.job import Job, JobFilter, LogLine, Submission
 
-UNSUCCESSFUL = 8
-"""The exit code where a job that was followed did not succeed."""
+UNSUCCESSFUL, HELD = 8, 9
+"""The exit codes where a job that was followed did not succeed, and where it waits for approval."""
 ENDINGS = (".yaml", ".yml", ".json")
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
@@ -41,7 +41,7 @@ class Level(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (submit, jobs, follow, logs, cancel, pause, resume, retry, approve, discard, forget):
-        app.command()(command)
+        app.command(rich_help_panel=SERVICE)(command)
 
 
 def submit(
@@ -52,24 +52,26 @@ def submit(
     labels: Annotated[
         list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="For finding the job again.")
     ] = None,
-    revision: Annotated[int | None, typer.Option(min=1, help="Of the stored recipe; default: the newest.")] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Larger goes first.")] = 0,
-    hold: Annotated[bool, typer.Option("--hold", help="Wait for `curation approve` before publishing.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="How many workers it may use.")] = None,
-    occurrence: Annotated[
-        datetime | None, typer.Option(help="What ${occurrence} stands for; with its offset from UTC.", formats=TIMES)
+    revision: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Of the stored recipe; default: the newest.")
     ] = None,
+    priority: Annotated[int, typer.Option(metavar="N", min=-100, max=100, help="Larger goes first.")] = 0,
+    hold: Annotated[bool, typer.Option("--hold", help="Wait for `curation approve` before publishing.")] = False,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many workers it may use.")] = None,
+    occurrence: Annotated[datetime | None, time_option(help="What ${occurrence} stands for:")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check it, list its input, estimate; run nothing.")
+        bool, typer.Option("--dry-run", help="Look at its input now, list it, estimate; run nothing.")
     ] = False,
     is_followed: Annotated[bool, typer.Option("--follow", "-f", help="Show progress until it is done.")] = False,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key again gives the same job; default: a new one each time.")
+        str | None,
+        typer.Option(metavar="KEY", help="The same key again gives the same job; default: a new one each time."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have the service run a recipe. Its relative paths are below the service's first root. With --follow the exit code
-    is 0 when the job succeeds, 8 when it does not."""
+    """Have the service run a recipe. The recipe is checked at once, its input when the job runs: --dry-run looks at it
+    now. Relative paths are below the service's first root. With --follow the exit code is 0 when the job succeeds, 8
+    when it does not, 9 when it is held."""
     submission = _submission(
         recipe,
         settings or [],
@@ -96,22 +98,22 @@ def submit(
 
 
 def jobs(
-    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Show this one; default: list them.")] = None,
+    job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="Show this one; default: list them.")] = None,
     states: Annotated[list[str] | None, typer.Option("--state", metavar="STATE", help="Only in these states.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Only of this recipe.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="Only into this corpus.")] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this recipe.")] = None,
+    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Only into this corpus.")] = None,
     labels: Annotated[
         list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Only with this label.")
     ] = None,
-    after: Annotated[datetime | None, typer.Option(help="Only made since then.", formats=TIMES)] = None,
-    before: Annotated[datetime | None, typer.Option(help="Only made before.", formats=TIMES)] = None,
+    after: Annotated[datetime | None, time_option(help="Only made since then:")] = None,
+    before: Annotated[datetime | None, time_option(help="Only made before:")] = None,
     report: Annotated[
         bool, typer.Option("--report", help="With JOB: what it did, or what it would publish while it is held.")
     ] = False,
     limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """The newest jobs, or one with its steps, attempts and conditions."""
+    """The newest jobs, or one of them with its steps and attempts."""
     with open_client() as client:
         if job_id is not None and report:
             run = client.jobs.report(job_id)
@@ -134,7 +136,7 @@ def jobs(
 
 def follow(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show a job's progress until it is done, held or paused. Ctrl-C leaves it running. Exit code: 0 when it succeeded,
-    8 when it did not."""
+    8 when it did not, 9 when it is held."""
     with open_client() as client:
         _end(_follow(client, job_id), as_json)
 
@@ -158,12 +160,12 @@ def cancel(
     force: Annotated[bool, typer.Option("--force", help="Kill it, without waiting for it to stop by itself.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a job to stop; what it has recorded stays for `curation retry`."""
+    """Ask a job to stop. What it has recorded stays for `curation retry`."""
     _steer(lambda client: client.jobs.cancel(job_id, force=force), as_json)
 
 
 def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Free a job's workers; `curation resume` goes on from its records."""
+    """Free a job's workers for now. `curation resume` goes on from its records."""
     _steer(lambda client: client.jobs.pause(job_id), as_json)
 
 
@@ -177,7 +179,7 @@ def retry(
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Forget its records.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a job again that failed, crashed or was cancelled: on from its last record."""
+    """Run a job again that did not succeed. It goes on from its last record."""
     _steer(lambda client: client.jobs.retry(job_id, start="beginning" if from_beginning else "records"), as_json)
 
 
@@ -219,7 +221,7 @@ def _submission(
         if settings:
             raise RecipeError([Problem("--set", "changes a file's recipe, not a stored one")])
         named = {"recipe_name": recipe, "recipe_revision": revision}
-    return made(Submission, **named, occurrence=aware(occurrence), **values)
+    return made(Submission, {"recipe": "RECIPE", "recipe_name": "RECIPE"}, **named, occurrence=occurrence, **values)
 
 
 def is_file(recipe: str) -> bool:
@@ -236,8 +238,12 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
         data = read_mapping(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise MissingError(f"{path}: no such recipe") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError([Problem("", f"{path}: {error}")]) from None
+    except OSError as error:
+        raise RecipeError([Problem(str(path), error.strerror or str(error))]) from None
+    except UnicodeDecodeError:
+        raise RecipeError([Problem(str(path), "found no UTF-8 text, expected YAML or JSON")]) from None
+    except RecipeError as error:
+        raise RecipeError([Problem(str(path), str(problem)) for problem in error.problems]) from None
     for setting in settings:
         apply_setting(data, setting)
     return data
@@ -276,7 +282,7 @@ def _end(job: Job, as_json: bool) -> None:
     else:
         say(_ending(job))
     if job.state is not State.SUCCEEDED:
-        raise typer.Exit(UNSUCCESSFUL)
+        raise typer.Exit(HELD if job.state is State.HELD else UNSUCCESSFUL)
 
 
 def _ending(job: Job) -> str:
@@ -362,12 +368,13 @@ def _which(
 
     return made(
         JobFilter,
+        {"states": "--state", "labels": "--label", "created_after": "--after", "created_before": "--before"},
         states=[state.upper() for state in states],
         recipe=recipe,
         corpus=corpus,
         labels=pairs("--label", labels),
-        created_after=aware(after),
-        created_before=aware(before),
+        created_after=after,
+        created_before=before,
     )
 
 

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curation.cli import SERVICE
 from curation.errors import Problem, RecipeError, StorageError
+from services.cli.options import CommandError
+from services.cli.show import JsonOption, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
     from services.client import Client
@@ -22,28 +25,23 @@ if TYPE_CHECKING:
 URL, KEY, PROJECT = "CURATION_URL", "CURATION_KEY", "CURATION_PROJECT"
 
 
-class LoginError(RecipeError):
+class LoginError(CommandError):
     """Nobody is logged in, or the login cannot be read."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__([Problem("--login", message)])
-
-    def __str__(self) -> str:
-        return self.problems[0].message
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(login)
-    app.command()(logout)
+    for command in (login, logout, status):
+        app.command(rich_help_panel=SERVICE)(command)
 
 
 def login(
     url: Annotated[str, typer.Argument(metavar="URL", help="What `curation serve` printed.")],
     key_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the key; `-` is standard input. Default: ask for it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A file that holds the key; `-` is standard input. Default: ask for it."),
     ] = None,
-    project: Annotated[str | None, typer.Option(help="Which project; default: the key's.")] = None,
+    project: Annotated[str | None, typer.Option(metavar="NAME", help="Which project; default: the key's.")] = None,
     allow_clear: Annotated[
         bool, typer.Option("--allow-clear", help="Send the key over http to another machine, where all can read it.")
     ] = False,
@@ -69,6 +67,26 @@ def logout() -> None:
         print("Nobody was logged in.")
     else:
         print(f"Removed {path}.")
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Who you are there, and which processes the service has."""
+    with open_client() as client:
+        me, found = client.me(), client.status()
+    if as_json:
+        show_json({"me": me, "status": found})
+        return
+    show_facts(
+        [
+            ("service", client.url),
+            ("you", f"{me.name}, {me.role} in the project {me.project}"),
+            ("version", found.version),
+            ("database", found.database),
+            ("its clock", found.at),
+        ]
+    )
+    columns = ("process", "role", "host", "version", "started", "seen")
+    show_table("", columns, ((p.id, p.role, p.name, p.version, p.started, p.seen) for p in found.processes))
 
 
 def open_client() -> Client:
@@ -106,8 +124,10 @@ def _read(path: Path) -> Mapping[str, object]:
         entry = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise LoginError(f"{path}: {error}; log in again") from None
+    except OSError as error:
+        raise LoginError(f"{path}: {error.strerror}; log in again") from None
+    except ValueError:
+        raise LoginError(f"{path}: found no JSON, expected what `curation login` writes; log in again") from None
     return entry if isinstance(entry, dict) else {}
 
 
@@ -131,5 +151,7 @@ def _key(path: Path | None) -> str:
         return sys.stdin.readline().strip()
     try:
         return path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError([Problem("--key-file", f"{error}")]) from None
+    except OSError as error:
+        raise RecipeError([Problem("--key-file", f"{path}: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise RecipeError([Problem("--key-file", f"{path}: found no text, expected a key")]) from None

@@ -8,21 +8,27 @@ from typing import Annotated
 
 import typer
 
-from curation.errors import Problem, RecipeError
+from curation.cli import SERVICE
+from curation.errors import ConflictError, Problem, RecipeError
 from services.cli.jobs import read_recipe
 from services.cli.login import open_client
+from services.cli.options import CommandError
 from services.cli.show import JsonOption, say, show_json, show_table, text
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A stored recipe.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON file.")]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the file's recipe.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="Recipes that the service keeps.")
     group.command("list")(show_recipes)
-    for command in (show, push, diff, delete):
+    for command in (show, push, validate, revisions, diff, delete):
         group.command()(command)
-    app.add_typer(group, name="recipes")
+    app.add_typer(group, name="recipes", rich_help_panel=SERVICE)
 
 
 def show_recipes(as_json: JsonOption = False) -> None:
@@ -40,22 +46,13 @@ def show_recipes(as_json: JsonOption = False) -> None:
 
 def show(
     name: NameArgument,
-    revision: Annotated[int | None, typer.Option(min=1, help="Default: the newest.")] = None,
-    history: Annotated[bool, typer.Option("--history", help="List its revisions instead.")] = False,
+    revision: Annotated[int | None, typer.Option(metavar="N", min=1, help="Default: the newest.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """A stored recipe as it was written, ready to be edited and pushed."""
     import yaml
 
     with open_client() as client:
-        if history:
-            found = list(client.recipes.revisions(name))
-            if as_json:
-                show_json(found)
-                return
-            rows = ((one.revision, one.created, one.created_by, one.note) for one in found)
-            show_table("", (">revision", "written", "by", "note"), rows)
-            return
         recipe = client.recipes.get(name, revision)
     if as_json:
         show_json(recipe)
@@ -63,15 +60,42 @@ def show(
         print(yaml.safe_dump(recipe.recipe, sort_keys=False, allow_unicode=False), end="")
 
 
+def revisions(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Every revision of a recipe, newest first."""
+    with open_client() as client:
+        found = list(client.recipes.revisions(name))
+    if as_json:
+        show_json(found)
+    else:
+        rows = ((one.revision, one.created, one.created_by, one.note) for one in found)
+        show_table("", (">revision", "written", "by", "note"), rows)
+
+
+def validate(
+    file: FileArgument,
+    settings: SettingsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a recipe file. The service says everything that is wrong with it, and stores nothing."""
+    recipe = read_recipe(file, settings or [])
+    with open_client() as client:
+        found = client.recipes.validate(recipe)
+    if as_json:
+        show_json(found)
+    if not found.is_valid:
+        raise RecipeError([Problem(problem.path, problem.message) for problem in found.problems])
+    if not as_json:
+        say(f"{file} can be run.")
+
+
 def push(
     name: NameArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON file.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the file's recipe.")
-    ] = None,
-    note: Annotated[str, typer.Option(help="What changed, for people.")] = "",
+    file: FileArgument,
+    settings: SettingsOption = None,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What changed, for people.")] = "",
     if_revision: Annotated[
-        int | None, typer.Option(min=0, help="Only while this is the newest revision; 0: only if there is none.")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Only while this is the newest revision; 0: only if there is none."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,7 +120,7 @@ def diff(
         if before is None:
             before = client.recipes.get(name).revision - 1
             if before == 0:
-                raise RecipeError([Problem("--before", f"{name} has one revision only")])
+                raise CommandError(f"{name} has one revision only, expected two to compare")
         found = client.recipes.diff(name, before, after)
     if as_json:
         show_json(found)
@@ -107,9 +131,16 @@ def diff(
         show_table(f"{found.name}, revision {found.before} to {found.after}", ("", "where", "before", "after"), rows)
 
 
-def delete(name: NameArgument) -> None:
+def delete(
+    name: NameArgument,
+    force: Annotated[bool, typer.Option("--force", help="Even if schedules use it, which then start nothing.")] = False,
+) -> None:
     """Forget a recipe. Jobs that ran it keep theirs."""
     with open_client() as client:
+        users = [] if force else [one.name for one in client.schedules.list() if one.recipe_name == name]
+        if users:
+            used_by = f"the schedule{'s' if len(users) > 1 else ''} {', '.join(users)}"
+            raise ConflictError(f"{name} is used by {used_by}; forget it nevertheless with --force")
         client.recipes.delete(name)
     say(f"{name} is forgotten.")
 

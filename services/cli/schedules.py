@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from curation.cli import SERVICE
 from services.cli.login import open_client
-from services.cli.options import TIMES, aware, made, pairs
+from services.cli.options import CommandError, made, pairs, time_option
 from services.cli.show import JsonOption, LimitOption, say, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
-    from services.schedules.schedule import Preview
+    from services.client import Client
+    from services.schedules.schedule import Occurrence, Preview
+
+START_S = 3.0
+"""How long a triggered schedule is watched for its job."""
+
+Overlap = Literal["skip", "queue_one", "queue_all", "cancel_other", "allow"]
+Misfire = Literal["skip", "run_latest", "run_all"]
+CALLED = {
+    "name": "NAME",
+    "recipe_name": "RECIPE",
+    "recipe_revision": "--revision",
+    "cron": "CRON",
+    "jitter_s": "--jitter",
+    "labels": "--label",
+    "catch_up_window_s": "--catch-up-window",
+    "skip_dates": "--skip-date",
+}
+"""What the fields of a schedule are called here."""
+
+
+class Clearable(StrEnum):
+    """What a schedule can have or not have."""
+
+    REVISION = "revision"
+    START = "start"
+    END = "end"
+    PAUSE_AFTER_FAILURES = "pause-after-failures"
+
 
 ScheduleArgument = Annotated[str, typer.Argument(metavar="SCHEDULE", help="A schedule's name or id.")]
+RevisionOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Of the recipe; default: the newest each time.")
+]
+LabelsOption = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Of its jobs; several.")]
+MaxCatchUpOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=1000, help="How many run_all makes up for at most.")
+]
+WindowOption = Annotated[
+    int | None, typer.Option("--catch-up-window", min=0, metavar="SECONDS", help="Older ones are never made up for.")
+]
+SkipDatesOption = Annotated[
+    list[str] | None, typer.Option("--skip-date", metavar="DATE", help="A day of its clock without runs; several.")
+]
+StartOption = Annotated[datetime | None, time_option(help="Nothing is run before:")]
+EndOption = Annotated[datetime | None, time_option(help="Nothing is run after:")]
+FailuresOption = Annotated[int | None, typer.Option(metavar="N", min=1, help="Pause after so many in a row.")]
+OVERLAP_HELP = "What happens to a time while a job still runs."
+MISFIRE_HELP = "What happens to times when nobody was there."
+PRIORITY_HELP = "Of its jobs; larger goes first."
+JITTER_HELP = "Start up to so many seconds later."
+TIMEZONE_HELP = "An IANA time zone, such as Europe/London."
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="Recipes that run again and again.")
     group.command("list")(show_schedules)
-    for command in (show, create, pause, resume, trigger, preview, backfill, delete):
+    for command in (show, create, update, pause, resume, trigger, preview, backfill, delete):
         group.command()(command)
-    app.add_typer(group, name="schedule")
+    app.add_typer(group, name="schedule", rich_help_panel=SERVICE)
 
 
 def show_schedules(as_json: JsonOption = False) -> None:
@@ -57,19 +109,23 @@ def show(schedule: ScheduleArgument, limit: LimitOption = 10, as_json: JsonOptio
 
 
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A stored recipe's name.")],
     cron: Annotated[str, typer.Argument(metavar="CRON", help="Five fields, such as '30 2 * * *'.")],
-    timezone: Annotated[str, typer.Option(help="An IANA time zone, such as Europe/London.")] = "UTC",
-    revision: Annotated[int | None, typer.Option(min=1, help="Of the recipe; default: the newest each time.")] = None,
-    jitter_s: Annotated[int, typer.Option("--jitter", min=0, help="Start up to so many seconds later.")] = 0,
-    overlap: Annotated[
-        str | None, typer.Option(help="While a job still runs: skip, queue_one, queue_all, cancel_other or allow.")
-    ] = None,
-    misfire: Annotated[str | None, typer.Option(help="For missed times: skip, run_latest or run_all.")] = None,
-    labels: Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Of its jobs.")] = None,
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help=TIMEZONE_HELP)] = "UTC",
+    revision: RevisionOption = None,
+    jitter_s: Annotated[int, typer.Option("--jitter", min=0, metavar="SECONDS", help=JITTER_HELP)] = 0,
+    overlap: Annotated[Overlap, typer.Option(help=OVERLAP_HELP)] = "queue_one",
+    misfire: Annotated[Misfire, typer.Option(help=MISFIRE_HELP)] = "run_latest",
+    max_catch_up: MaxCatchUpOption = None,
+    window_s: WindowOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    skip_dates: SkipDatesOption = None,
+    labels: LabelsOption = None,
+    priority: Annotated[int, typer.Option(metavar="N", min=-100, max=100, help=PRIORITY_HELP)] = 0,
     hold: Annotated[bool, typer.Option("--hold", help="Its jobs wait for approval.")] = False,
-    pause_after_failures: Annotated[int | None, typer.Option(min=1, help="Pause after so many in a row.")] = None,
+    pause_after_failures: FailuresOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show when it would run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,15 +134,22 @@ def create(
 
     new = made(
         NewSchedule,
+        CALLED,
         name=name,
         recipe_name=recipe,
         recipe_revision=revision,
-        cron=cron,
+        cron=_five_fields(cron),
         timezone=timezone,
         jitter_s=jitter_s,
         overlap=overlap,
         misfire=misfire,
+        max_catch_up=max_catch_up,
+        catch_up_window_s=window_s,
+        start=start,
+        end=end,
+        skip_dates=skip_dates,
         labels=pairs("--label", labels or []),
+        priority=priority,
         hold=hold,
         pause_after_failures=pause_after_failures,
     )
@@ -99,6 +162,68 @@ def create(
         show_json(schedule)
     else:
         say(f"{schedule.name} is made: {schedule.id}. Next: {schedule.next_local or 'never'}.")
+
+
+def update(
+    schedule: ScheduleArgument,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Call it so.")] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="RECIPE", help="A stored recipe's name.")] = None,
+    cron: Annotated[str | None, typer.Option(metavar="CRON", help="Five fields, such as '30 2 * * *'.")] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help=TIMEZONE_HELP)] = None,
+    revision: RevisionOption = None,
+    jitter_s: Annotated[int | None, typer.Option("--jitter", min=0, metavar="SECONDS", help=JITTER_HELP)] = None,
+    overlap: Annotated[Overlap | None, typer.Option(help=OVERLAP_HELP)] = None,
+    misfire: Annotated[Misfire | None, typer.Option(help=MISFIRE_HELP)] = None,
+    max_catch_up: MaxCatchUpOption = None,
+    window_s: WindowOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    skip_dates: SkipDatesOption = None,
+    labels: LabelsOption = None,
+    priority: Annotated[int | None, typer.Option(metavar="N", min=-100, max=100, help=PRIORITY_HELP)] = None,
+    hold: Annotated[bool | None, typer.Option("--hold/--no-hold", help="Its jobs wait for approval.")] = None,
+    pause_after_failures: FailuresOption = None,
+    clear: Annotated[list[Clearable] | None, typer.Option("--clear", help="Take this away again; several.")] = None,
+    if_revision: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Only while this is the schedule's revision.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what is given; the rest stays. A new cron expression or time zone counts from now on."""
+    from services.schedules.schedule import SchedulePatch
+
+    given: dict[str, Any] = {
+        "name": name,
+        "recipe_name": recipe,
+        "recipe_revision": revision,
+        "cron": None if cron is None else _five_fields(cron),
+        "timezone": timezone,
+        "jitter_s": jitter_s,
+        "overlap": overlap,
+        "misfire": misfire,
+        "max_catch_up": max_catch_up,
+        "catch_up_window_s": window_s,
+        "start": start,
+        "end": end,
+        "skip_dates": skip_dates or None,
+        "labels": pairs("--label", labels) if labels else None,
+        "priority": priority,
+        "hold": hold,
+        "pause_after_failures": pause_after_failures,
+    }
+    cleared = {"recipe_revision" if one == "revision" else one.value.replace("-", "_"): None for one in clear or []}
+    if both := [name for name in cleared if given[name] is not None]:
+        raise CommandError(f"found {both[0].replace('_', ' ')} both given and cleared, expected one of them")
+    called = CALLED | {"name": "--name", "recipe_name": "--recipe", "cron": "--cron"}
+    patch = made(SchedulePatch, called, **given).model_copy(update=cleared)
+    if not patch.model_fields_set:
+        raise CommandError("found nothing to change, expected at least one option")
+    with open_client() as client:
+        found = client.schedules.update(schedule, patch, revision=if_revision)
+    if as_json:
+        show_json(found)
+    else:
+        say(f"{found.name} is at revision {found.revision}. Next: {found.next_local or 'never'}.")
 
 
 def pause(schedule: ScheduleArgument) -> None:
@@ -118,11 +243,24 @@ def resume(schedule: ScheduleArgument) -> None:
 def trigger(schedule: ScheduleArgument, as_json: JsonOption = False) -> None:
     """Run it now, once."""
     with open_client() as client:
-        found = client.schedules.trigger(schedule)
+        found = _started(client, schedule, client.schedules.trigger(schedule))
     if as_json:
         show_json(found)
+    elif found.job_id:
+        say(f"{schedule} has started {found.job_id}. Watch it: curation follow {found.job_id}")
     else:
-        say(f"{schedule}: {found.state}{f', job {found.job_id}' if found.job_id else ''} {found.reason}".rstrip())
+        why = f": {found.reason}" if found.reason else ""
+        say(f"{schedule} is {found.state}{why}. See what becomes of it: curation schedule show {schedule}")
+
+
+def _started(client: Client, schedule: str, triggered: Occurrence) -> Occurrence:
+    """The occurrence once it has its job, or as it is after some seconds."""
+    until = time.monotonic() + START_S
+    while triggered.state == "WAITING" and time.monotonic() < until:
+        time.sleep(0.1)
+        latest = islice(client.schedules.occurrences(schedule), 20)
+        triggered = next((one for one in latest if one.run == triggered.run), triggered)
+    return triggered
 
 
 def preview(schedule: ScheduleArgument, as_json: JsonOption = False) -> None:
@@ -133,11 +271,13 @@ def preview(schedule: ScheduleArgument, as_json: JsonOption = False) -> None:
 
 def backfill(
     schedule: ScheduleArgument,
-    start: Annotated[datetime, typer.Option("--from", help="The first time.", formats=TIMES)],
-    end: Annotated[datetime, typer.Option("--to", help="The last time.", formats=TIMES)],
-    reprocess: Annotated[str, typer.Option(help="Run again what was run: none, failed or completed.")] = "none",
-    max_parallel: Annotated[int, typer.Option(min=1, help="How many of its jobs at once.")] = 1,
-    newest_first: Annotated[bool, typer.Option("--newest-first")] = False,
+    start: Annotated[datetime, time_option("--from", help="The first time:")],
+    end: Annotated[datetime, time_option("--to", help="The last time:")],
+    reprocess: Annotated[
+        Literal["none", "failed", "completed"], typer.Option(help="What was run before and is run again.")
+    ] = "none",
+    max_parallel: Annotated[int, typer.Option(metavar="N", min=1, max=100, help="How many of its jobs at once.")] = 1,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="Begin with the latest.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -146,8 +286,9 @@ def backfill(
 
     request = made(
         BackfillRequest,
-        **{"from": aware(start)},
-        to=aware(end),
+        {"from": "--from"},
+        from_=start,
+        to=end,
         reprocess=reprocess,
         max_parallel=max_parallel,
         order="newest" if newest_first else "oldest",
@@ -158,7 +299,7 @@ def backfill(
     if as_json:
         show_json(plan)
         return
-    rows = ((entry.occurrence, entry.local, entry.will_run, entry.reason) for entry in plan.entries)
+    rows = ((entry.occurrence, str(entry.local), entry.will_run, entry.reason) for entry in plan.entries)
     show_table("", ("occurrence", "schedule's clock", "runs", "why not"), rows)
     say(f"{plan.will_run} {'would be run' if dry_run else 'will be run'}.")
 
@@ -170,9 +311,16 @@ def delete(schedule: ScheduleArgument) -> None:
     say(f"{schedule} is forgotten.")
 
 
+def _five_fields(cron: str) -> str:
+    """The expression. Raises CommandError for a macro, which other schedulers know."""
+    if cron.startswith("@") or len(cron.split()) != 5:
+        raise CommandError(f"CRON: found {cron!r}, expected five fields such as '0 0 * * *'; macros are not taken")
+    return cron
+
+
 def _show_times(times: Sequence[Preview], as_json: bool) -> None:
     if as_json:
         show_json(times)
     else:
-        rows = ((str(one.utc), str(one.local), one.skipped_because) for one in times)
+        rows = ((one.utc, str(one.local), one.skipped_because) for one in times)
         show_table("", ("UTC", "schedule's clock", "skipped because"), rows)

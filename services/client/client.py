@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 
 from services.client.corpora import Corpora
-from services.client.identity import Keys, Me, Projects
+from services.client.identity import AuditLog, Keys, Me, Projects
 from services.client.jobs import Jobs
+from services.client.operations import Status
 from services.client.recipes import Recipes
 from services.client.schedules import Schedules
 from services.client.transport import RETRY_S, TIMEOUT_S, Transport
@@ -45,11 +46,16 @@ class Client:
         self.corpora = Corpora(self._transport)
         self.keys = Keys(self._transport)
         self.projects = Projects(self._transport)
+        self.audit = AuditLog(self._transport)
         self.webhooks = Webhooks(self._transport)
 
     def me(self) -> Me:
         """Whose key this is, and what it may do."""
         return self._transport.get("/v1/me", Me)
+
+    def status(self) -> Status:
+        """Which processes the installation has."""
+        return self._transport.get("/v1/status", Status)
 
     def close(self) -> None:
         """Leave the connections."""

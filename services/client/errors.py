@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curation.errors import CurationError, MissingError, Problem
 
-EXIT_CODES = {404: 4, 410: 4, 429: 4, 502: 4, 503: 4, 504: 4, 409: 5, 412: 5, 428: 5}
-"""What the command line ends with for a status; any other 4xx is 2, any other 5xx is 1."""
+PROBLEM_TYPE = "urn:curation:problem:"
+EXIT_CODES_OF_TYPES = {"input": 3, "storage": 4, "model": 6}
+"""What the command line ends with for a problem's type, as the library's own commands do."""
+EXIT_CODES = {401: 4, 403: 4, 404: 4, 410: 4, 429: 4, 502: 4, 503: 4, 504: 4, 409: 5, 412: 5, 428: 5}
+"""The same for the status of any other problem; any other 4xx is 2, any other 5xx is 1."""
 
 
 class ProblemError(CurationError):
@@ -34,9 +37,9 @@ class ProblemError(CurationError):
         self.retryable = retryable
         self.problems = problems
         """What is wrong with the request, each by its path."""
-        self.exit_code = EXIT_CODES.get(status, 2 if status < 500 else 1)
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"{detail or title or f'the service answered with status {status}'}{listed}")
+        by_status = EXIT_CODES.get(status, 2 if status < 500 else 1)
+        self.exit_code = EXIT_CODES_OF_TYPES.get(type.removeprefix(PROBLEM_TYPE), by_status)
+        super().__init__(_message(detail, title or f"the service answered with status {status}", problems))
 
 
 class UnreachableError(MissingError):
@@ -47,6 +50,15 @@ class NotSettledError(CurationError):
     """The job was still going on when the time to wait for it was over."""
 
     exit_code = 4
+
+
+def _message(detail: str, title: str, problems: Sequence[Problem]) -> str:
+    """Every problem, said once: the service's `detail` often repeats them."""
+    is_repeated = any(problem.message in detail for problem in problems)
+    if is_repeated and len(problems) == 1:
+        return detail
+    listed = "".join(f"\n  {problem}" for problem in problems)
+    return f"{title if is_repeated else detail or title}{':' if listed else ''}{listed}"
 
 
 def problem_error(status: int, body: object) -> ProblemError:

@@ -5,13 +5,13 @@ The models are the client's own: those of the stores would bring the database's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
-from services.client.transport import Transport
+from services.client.transport import Transport, shaped
 from services.identity.principal import Permission, Role
 
 
@@ -66,6 +66,25 @@ class Project(_Model):
     created_by: str
 
 
+class AuditRow(_Model):
+    """What somebody did, or was denied."""
+
+    sequence: int
+    at: datetime
+    project_id: str | None = None
+    """None where nobody was let in."""
+    principal: str
+    action: str
+    """The operation's id, such as `cancel_job`."""
+    target: str
+    """The request's path."""
+    detail: Mapping[str, str | int | bool | None] = {}
+    request_id: str = ""
+    previous: str
+    hash: str
+    """SHA-256 over this row and the hash of the one before, `previous`."""
+
+
 class Keys:
     """The keys of one project."""
 
@@ -113,3 +132,28 @@ class Projects:
     def list(self) -> Iterator[Project]:
         """Those that the key may see."""
         return self._transport.pages("/v1/projects", Project)
+
+    def update(self, project_id: str, roots: Sequence[str]) -> Project:
+        """Give it these roots instead of its own, whatever they are. An admin's of the installation only."""
+        path = f"/v1/projects/{quote(project_id, safe='')}"
+        body = {"roots": list(roots)}
+        return shaped(Project, self._transport.send("PATCH", path, body=body, headers={"If-Match": "*"}))
+
+
+class AuditLog:
+    """Who did what, in one project; for an admin of the installation, in all."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        *,
+        principal: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[AuditRow]:
+        """Newest first, page by page as they are asked for."""
+        asked = {"principal": principal, "action": action, "since": since, "until": until}
+        return self._transport.pages("/v1/audit", AuditRow, **asked)

@@ -90,7 +90,7 @@ class Jobs:
     def estimate(self, submission: Submission) -> Estimate:
         """What it would read, and roughly what it would take. Nothing is queued."""
         body = submission.model_dump(mode="json", exclude_defaults=True)
-        response = self._transport.send("POST", "/v1/jobs", body=body, query={"dry_run": True}, may_repeat=True)
+        response = self._transport.send("POST", "/v1/jobs/estimate", body=body, may_repeat=True)
         return shaped(Estimate, response)
 
     # --------------------------------------------------------------------------- ask
@@ -113,7 +113,8 @@ class Jobs:
 
     def samples(self, job_id: str, reason: str, *, limit: int | None = None) -> Samples:
         """Some of what it dropped for a reason, chosen uniformly; as `report`, also while it is held."""
-        return self._transport.get(f"{_job(job_id)}/report/samples", Samples, reason=reason, limit=limit)
+        path = f"{_job(job_id)}/report/reasons/{quote(reason, safe='')}/samples"
+        return self._transport.get(path, Samples, limit=limit)
 
     def logs(self, job_id: str, *, after: int = 0, level: str | None = None) -> Iterator[LogLine]:
         """What its drivers have written so far behind the line `after`, oldest first."""

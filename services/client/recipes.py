@@ -6,11 +6,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import BaseModel, ConfigDict
+
 from services.client.errors import ProblemError
 from services.client.transport import Transport, listed, shaped
 from services.recipes.recipe import RecipeDiff, RecipeRevision, RecipeSummary, StageDescription, StoredRecipe
 
 IF_NONE = {"If-None-Match": "*"}
+
+
+class FieldMessage(BaseModel):
+    """One thing that is wrong with a recipe: `path` is dotted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    message: str
+
+
+class Validation(BaseModel):
+    """Whether a recipe can be run in this project."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    is_valid: bool
+    problems: tuple[FieldMessage, ...] = ()
+    recipe: dict[str, Any] | None = None
+    """With every default and absolute addresses; None where it is not valid."""
+    fingerprint: str | None = None
 
 
 class Recipes:
@@ -27,6 +50,10 @@ class Recipes:
         """A recipe; default its newest revision."""
         return self._transport.get(_recipe(name), StoredRecipe, revision=revision)
 
+    def validate(self, recipe: Mapping[str, Any]) -> Validation:
+        """Everything that is wrong with a recipe, or what it means. Nothing is stored."""
+        return self._transport.post("/v1/recipes/validate", Validation, recipe)
+
     def revisions(self, name: str) -> Iterator[RecipeRevision]:
         """Newest first."""
         return self._transport.pages(f"{_recipe(name)}/revisions", RecipeRevision)
@@ -37,11 +64,11 @@ class Recipes:
         """Store a recipe, or a new revision of it. With `if_revision` only while that is the newest (0: while there is
         none); without it, whatever is there."""
         if if_revision is not None:
-            return self._put(name, recipe, note, {"If-Match": f'"{if_revision}"'} if if_revision else IF_NONE)
+            return self._put(name, recipe, note, {"If-Match": f'"{name}-{if_revision}"'} if if_revision else IF_NONE)
         try:
             return self._put(name, recipe, note, {"If-Match": "*"})
         except ProblemError as error:
-            if error.status != 404:
+            if error.status != 412:
                 raise
         return self._put(name, recipe, note, IF_NONE)
 

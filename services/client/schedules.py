@@ -39,7 +39,7 @@ class Schedules:
 
     def update(self, schedule: str, patch: SchedulePatch, *, revision: int | None = None) -> Schedule:
         """Change what the patch names; with `revision` only while that is the present one."""
-        tag = {"If-Match": "*" if revision is None else f'"{revision}"'}
+        tag = {"If-Match": "*" if revision is None else f'"{self.get(schedule).id}-{revision}"'}
         body = patch.model_dump(mode="json", include=patch.model_fields_set)
         return shaped(Schedule, self._transport.send("PATCH", _schedule(schedule), body=body, headers=tag))
 

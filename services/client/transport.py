@@ -179,8 +179,8 @@ def _header(name: str, value: str) -> str:
     return value
 
 
-def _wrong(option: str, message: str) -> RecipeError:
-    return RecipeError([Problem(f"--{option}", message)])
+def _wrong(what: str, message: str) -> RecipeError:
+    return RecipeError([Problem(what.upper(), message)])
 
 
 def _parameters(query: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -228,10 +228,10 @@ def shaped(shape: type[Shown], response: httpx2.Response) -> Shown:
 
 def listed(shape: type[Shown], response: httpx2.Response) -> Sequence[Shown]:
     """The models in an answer that is a short list without pages."""
-    body = _json(response)
-    if not isinstance(body, list):
+    body = _mapping(response)
+    if not isinstance(body.get("items"), list):
         raise ProblemError(502, detail="found an answer that is not the service's; does the URL lead to it?")
-    return [checked(shape, item) for item in body]
+    return [checked(shape, item) for item in body["items"]]
 
 
 def checked(shape: type[Shown], data: object) -> Shown:

@@ -22,6 +22,7 @@ from services.control_plane.plane import Plane, open_plane
 from services.control_plane.problems import Caught, add_problem_handlers
 from services.control_plane.routes import corpora, identity, jobs, operations, recipes, schedules, webhooks
 from services.control_plane.security import Guard
+from services.control_plane.slow import SlowWork
 from services.database.migrate import check
 from services.database.presence import Presence
 from services.metrics import Metrics
@@ -38,7 +39,7 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.with_problems(super().openapi())
+            self.openapi_schema = openapi.completed(super().openapi())
         return self.openapi_schema
 
 
@@ -64,13 +65,16 @@ def app_over(plane: Plane) -> FastAPI:
         version=version("curation"),
         description=openapi.DESCRIPTION,
         openapi_tags=openapi.TAGS,
+        servers=[{"url": "/"}],
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        redirect_slashes=False,
     )
     app.state.plane = plane
     app.state.metrics = Metrics(plane.database, plane.settings)
-    app.state.events = EventStreams(plane.jobs, plane.settings.max_event_streams)
+    app.state.slow = SlowWork(plane.settings)
+    app.state.events = EventStreams(plane.jobs, plane.keys, plane.settings)
     for module in ROUTERS:
         app.include_router(module.router)
     add_problem_handlers(app)

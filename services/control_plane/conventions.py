@@ -27,7 +27,7 @@ IfMatch = Annotated[str | None, Header(max_length=100, description="The ETag of 
 class Page(BaseModel, Generic[Item]):
     """One page of a list."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     items: tuple[Item, ...]
     next_page: str | None = None
@@ -61,6 +61,8 @@ class Problem(BaseModel):
     retryable: bool = False
     """Whether the same request may go through later."""
     errors: list[FieldProblem] = []
+    after: int | None = None
+    """Of events that have been trimmed: behind which `sequence` to go on."""
 
 
 PROBLEM_JSON = "application/problem+json"
@@ -81,26 +83,28 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "The request is wrong.",
         428: "If-Match is required.",
         429: "Too many requests.",
+        500: "A defect of ours.",
         503: "A part of the service is not available.",
     }
     return {
         status: {"model": Problem, "description": described[status], "content": {PROBLEM_JSON: {}}}
-        for status in sorted({400, 401, 403, 413, 422, 429, 503, *statuses})
+        for status in sorted({400, 401, 403, 405, 413, 422, 429, 500, 503, *statuses})
     }
 
 
-def etag(revision: int) -> str:
-    """A strong ETag of a revision."""
-    return f'"{revision}"'
+def etag(thing: str, revision: int) -> str:
+    """A strong ETag of a revision of the thing with this id: another thing of the same name has others."""
+    return f'"{thing}-{revision}"'
 
 
-def expect(if_match: str | None, revision: int) -> None:
+def expect(if_match: str | None, thing: str, revision: int) -> None:
     """Raises PreconditionRequired without If-Match, PreconditionFailed for another revision than the present one."""
+    present = etag(thing, revision)
     if if_match is None:
-        raise PreconditionRequired(f"give If-Match with the ETag that you read; it is {etag(revision)} now")
+        raise PreconditionRequired(f"give If-Match with the ETag that you read; it is {present} now")
     given = [tag.strip() for tag in if_match.split(",")]
-    if "*" not in given and etag(revision) not in given:
-        raise PreconditionFailed(f"found {if_match}, but it is {etag(revision)} now; read it again")
+    if "*" not in given and present not in given:
+        raise PreconditionFailed(f"found {if_match}, but it is {present} now; read it again")
 
 
 class PageTokens:

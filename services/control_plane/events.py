@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from services.errors import Gone, NotFound, Unavailable
+from services.errors import Gone, NotFound, TooManyRequests, Unavailable
+from services.identity.keys import KEY, Keys
+from services.identity.principal import Principal
 from services.jobs.job import Event, Job
 from services.jobs.states import FINAL, State
 from services.jobs.store import JobStore
+from services.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,10 @@ RETRY_MS = 2000
 PAGE = 500
 CACHED = 200
 LATER_S = 30.0
+KEYS_S = 5.0
+"""How often it is asked whether the keys of the streams are still valid."""
+WRITE_S = 60.0
+"""How long a client may take to read what it is sent."""
 
 
 @dataclass(eq=False)
@@ -63,34 +71,47 @@ class _Feed:
 class EventStreams:
     """The event streams of one process, and the task that feeds them."""
 
-    def __init__(self, jobs: JobStore, limit: int) -> None:
+    def __init__(self, jobs: JobStore, keys: Keys, settings: Settings) -> None:
         self._jobs = jobs
-        self._limit = limit
+        self._keys = keys
+        self._limit = settings.max_event_streams
+        self._limit_of_each = settings.max_event_streams_per_key
         self._feeds: dict[str, _Feed] = {}
+        self._watchers: Counter[str] = Counter()
+        self._ended: set[str] = set()
+        """Those among the watchers whose keys are no longer valid."""
         self._is_stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._somebody = asyncio.Event()
         self.count = 0
         """How many streams there are now."""
 
-    def open(self, job: Job, project_id: str, after: int, page: Sequence[Event]) -> EventStream:
+    def open(self, job: Job, who: Principal, after: int, page: Sequence[Event]) -> EventStream:
         """The answer that streams a job's events behind `after`, of which `page` are the first. On the server's loop.
 
-        Raises Unavailable where there are too many.
+        Raises Unavailable where there are too many, TooManyRequests where `who` has.
         """
         if self._is_stopped:
             raise Unavailable("no events are sent now; try another server", retry_after_s=RETRY_MS / 1000)
         if self.count >= self._limit:
             raise Unavailable(f"there are {self.count} event streams here, which is the limit", retry_after_s=LATER_S)
-        feed = self._feeds.setdefault(job.id, _Feed(project_id, job.id))
+        if self._watchers[who.name] >= self._limit_of_each:
+            detail = f"found {self._limit_of_each} event streams of this key, which is the limit"
+            raise TooManyRequests(detail, retry_after_s=LATER_S)
+        feed = self._feeds.setdefault(job.id, _Feed(who.project_id, job.id))
         feed.streams += 1
         self.count += 1
+        self._watchers[who.name] += 1
         self._somebody.set()
-        return EventStream(self, feed, self._events(feed, after, page, is_ended=job.state in FINAL))
+        return EventStream(self, feed, who.name, self._events(feed, who, after, page, is_ended=job.state in FINAL))
 
-    def release(self, feed: _Feed) -> None:
+    def release(self, feed: _Feed, watcher: str) -> None:
         """A stream of this feed has ended."""
         self.count -= 1
+        self._watchers[watcher] -= 1
+        if not self._watchers[watcher]:
+            del self._watchers[watcher]
+            self._ended.discard(watcher)
         feed.streams -= 1
         if not feed.streams:
             self._feeds.pop(feed.job_id, None)
@@ -103,6 +124,7 @@ class EventStreams:
     async def run(self) -> None:
         """Feed the streams until `stop`; where this ends otherwise, the streams end with it. It may run again then."""
         self._loop, self._somebody, self._is_stopped = asyncio.get_running_loop(), asyncio.Event(), False
+        checked = self._loop.time()
         try:
             while not self._is_stopped:
                 await self._somebody.wait()
@@ -110,14 +132,20 @@ class EventStreams:
                     self._somebody.clear()
                     continue
                 await self._poll()
+                if self._loop.time() - checked >= KEYS_S:
+                    checked = self._loop.time()
+                    await self._check_keys()
                 await asyncio.sleep(POLL_S)
         finally:
             self._stop()
 
-    async def _events(self, feed: _Feed, after: int, page: Sequence[Event], *, is_ended: bool) -> AsyncIterator[bytes]:
-        """The stream itself: `page`, and what follows, up to the job's end."""
+    async def _events(
+        self, feed: _Feed, who: Principal, after: int, page: Sequence[Event], *, is_ended: bool
+    ) -> AsyncIterator[bytes]:
+        """The stream itself: `page`, and what follows, up to the job's end, or that of the right to see it."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + LONGEST_S
+        longest = LONGEST_S if who.expires is None else min(LONGEST_S, who.expires - time.time())
+        until = loop.time() + longest
         yield format_sse_event(retry=RETRY_MS, comment="events of this job follow")
         while not self._is_stopped:
             for event in page:
@@ -126,17 +154,17 @@ class EventStreams:
                 is_ended = is_end(event) if event.kind == "state" else is_ended
             changed = feed.changed
             fresh = feed.behind(after)
-            if feed.is_gone:
+            if feed.is_gone or who.name in self._ended or loop.time() >= until:
                 return
             if fresh is None or len(page) == PAGE:
                 page = await self._read(feed, after)
             elif fresh:
                 page = fresh
-            elif is_ended or loop.time() >= until:
+            elif is_ended:
                 return
             else:
                 page = []
-                if not await _happens(changed, KEEP_ALIVE_S):
+                if not await _happens(changed, min(KEEP_ALIVE_S, until - loop.time())):
                     yield KEEPALIVE_COMMENT
 
     async def _read(self, feed: _Feed, after: int) -> Sequence[Event]:
@@ -161,6 +189,21 @@ class EventStreams:
             feed.newest = feed.cached[-1].sequence if feed.cached else newest.get(feed.job_id)
             feed.wake()
 
+    async def _check_keys(self) -> None:
+        """End the streams whose keys were revoked, or have expired."""
+        names = [name for name in self._watchers if name.startswith(KEY) and name not in self._ended]
+        if not names:
+            return
+        try:
+            ended = set(names) - await run_in_threadpool(self._keys.still_valid, names)
+        except SQLAlchemyError:
+            logger.exception("the events' tailer cannot ask whether keys are valid; it goes on trying")
+            return
+        self._ended |= ended & set(self._watchers)
+        if ended:
+            for feed in self._feeds.values():
+                feed.wake()
+
     def _fresh(self, feeds: Sequence[tuple[_Feed, int | None]]) -> dict[str, Sequence[Event]]:
         """The new events of each feed, read once for all its streams; of a new feed none, for its streams read them."""
         found: dict[str, Sequence[Event]] = {}
@@ -182,16 +225,23 @@ class EventStreams:
 class EventStream(EventSourceResponse):
     """One stream. Its place is given back however it ends, also where the client is gone before it begins."""
 
-    def __init__(self, streams: EventStreams, feed: _Feed, content: AsyncIterator[bytes]) -> None:
+    def __init__(self, streams: EventStreams, feed: _Feed, watcher: str, content: AsyncIterator[bytes]) -> None:
         super().__init__(content, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._streams = streams
         self._feed = feed
+        self._watcher = watcher
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def timed(message: Message) -> None:
+            async with asyncio.timeout(WRITE_S):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, timed)
+        except* TimeoutError:
+            logger.warning("an event stream was ended: its client did not read for %.0f s", WRITE_S)
         finally:
-            self._streams.release(self._feed)
+            self._streams.release(self._feed, self._watcher)
 
 
 def is_end(event: Event) -> bool:

@@ -7,10 +7,27 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from services.control_plane.conventions import PROBLEM_JSON
+from services.control_plane.examples import ANSWERS, REQUESTS
+from services.control_plane.glossary import FIELDS
+from services.control_plane.problems import HTTP, INTERNAL, Kind
+from services.errors import (
+    PROBLEM_TYPE,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    PreconditionFailed,
+    PreconditionRequired,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from services.settings import Settings
 
 TITLE = "Curation"
@@ -32,6 +49,31 @@ TAGS = [
 ]
 
 
+HEADERS: Mapping[str, Any] = {
+    name: {"description": description, "schema": {"type": "string"}}
+    for name, description in {
+        "X-Request-ID": "The request's id: the client's own, where it gave a plain one.",
+        "Retry-After": "Seconds to wait before the next try.",
+        "WWW-Authenticate": "`Bearer`.",
+        "Location": "The path of what was made.",
+        "ETag": "Of this state: what `If-Match` and `If-None-Match` take.",
+    }.items()
+}
+KINDS = (
+    *HTTP.values(),
+    *(
+        Kind(error.slug, error.title, error.status, error.retryable)
+        for error in (Unauthorized, Forbidden, Conflict, Gone, PreconditionFailed, TooLarge, Invalid)
+    ),
+    *(
+        Kind(error.slug, error.title, error.status, error.retryable)
+        for error in (PreconditionRequired, TooManyRequests, Unavailable)
+    ),
+    INTERNAL,
+)
+"""The commonest problem of each status."""
+
+
 def openapi_text() -> str:
     """The document of an installation with default settings, as it is committed: the same on every machine."""
     from services.control_plane.app import app_over
@@ -46,15 +88,51 @@ def openapi_text() -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """The document in which every error is a problem, in its own media type; the framework lists them as plain JSON."""
-    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what the framework leaves out: errors as problems in their own media type, what a field means
+    whose name says the same everywhere, the headers of answers, and examples."""
     for operations in document["paths"].values():
         for operation in operations.values():
+            if (example := REQUESTS.get(operation["operationId"])) is not None:
+                operation["requestBody"]["content"]["application/json"]["examples"] = {"example": {"value": example}}
             for status, response in operation["responses"].items():
                 if status >= "400" and PROBLEM_JSON in response.get("content", {}):
-                    response["content"] = problem
+                    response["content"] = {PROBLEM_JSON: _problem(status)}
+                response["headers"] = {name: HEADERS[name] for name in _header_names(operation, status)}
+    for model, schema in document["components"]["schemas"].items():
+        if model in ANSWERS:
+            schema["examples"] = [ANSWERS[model]]
+        for name, field in schema.get("properties", {}).items():
+            if name in FIELDS:
+                field.setdefault("description", FIELDS[name])
     return document
+
+
+def _problem(status: str) -> dict[str, Any]:
+    kind = next(kind for kind in KINDS if str(kind.status) == status)
+    example = {
+        "type": PROBLEM_TYPE + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": "What was found, what was expected, and where.",
+        "instance": "/v1/jobs",
+        "request_id": "3f1c0b6e5d2a4c7f9e8d7c6b5a493827",
+        "retryable": kind.retryable,
+        "errors": [],
+    }
+    return {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+
+
+def _header_names(operation: dict[str, Any], status: str) -> list[str]:
+    asked = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    described = {
+        "X-Request-ID": True,
+        "Retry-After": status in {"429", "503"},
+        "WWW-Authenticate": status == "401",
+        "Location": status == "201" or (operation["operationId"] == "submit_job" and status == "200"),
+        "ETag": status in {"200", "201", "304"} and bool(asked & {"if-match", "if-none-match"}),
+    }
+    return [name for name, is_there in described.items() if is_there]
 
 
 if __name__ == "__main__":

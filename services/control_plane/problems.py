@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import curation.errors as library
 from services.control_plane.conventions import PROBLEM_JSON, FieldProblem, Problem
-from services.errors import PROBLEM_TYPE, ServiceError
+from services.errors import PROBLEM_TYPE, Gone, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ def problem_response(
     detail: str,
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
+    after: int | None = None,
 ) -> Response:
     """The answer that says what went wrong; texts that are no Unicode are written with escapes."""
     problem = Problem(
@@ -116,15 +117,18 @@ def problem_response(
         request_id=_request_id(request),
         retryable=kind.retryable,
         errors=[FieldProblem(path=_printable(e.path), message=_printable(e.message)) for e in errors[:MAX_ERRORS]],
+        after=after,
     )
-    body = json.dumps(problem.model_dump(mode="json"), separators=(",", ":"))
+    shown = problem.model_dump(mode="json", exclude={"after"} if after is None else None)
+    body = json.dumps(shown, separators=(",", ":"))
     return Response(body, kind.status, headers=dict(headers or {}), media_type=PROBLEM_JSON)
 
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101, what it is registered for
     kind = Kind(error.slug, error.title, error.status, error.retryable)
-    return problem_response(request, kind, error.detail, _fields(error.problems), error.headers)
+    after = error.after if isinstance(error, Gone) else None
+    return problem_response(request, kind, error.detail, _fields(error.problems), error.headers, after)
 
 
 def _library_error(request: Request, error: Exception) -> Response:

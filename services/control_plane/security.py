@@ -12,13 +12,14 @@ import time
 from typing import Annotated
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Header, Request, Security, params
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,8 +38,14 @@ PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", re.ASCII)
 EVERY_PROJECT = "*"
 API = "/v1/"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+DENIED = frozenset({401, 403})
 ANONYMOUS = "anonymous"
 MAX_TARGET = 200
+MAX_DETAIL = 500
+FLOOD = 20
+"""How many times more than `failed_logins_per_minute` an address may try before not even keys are looked up."""
+THREADS = 12
+TOKEN_THREADS = 6
 
 BEARER = HTTPBearer(
     scheme_name="key", description="An API key (`cur_…`), or a JWT of the installation's issuer.", auto_error=False
@@ -76,8 +83,8 @@ def allow(permission: Permission | None = None) -> params.Security:
 
 
 class Guard:
-    """A pure ASGI middleware. Whoever asks for something below /v1 is known before the body is read, and everything
-    that is done, or denied, is in the audit log before the answer leaves."""
+    """A pure ASGI middleware. Whoever asks for something below /v1 is known before the body is read. Everything that is
+    done, and everything that is denied, questions too, is in the audit log before the answer leaves."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -86,7 +93,7 @@ class Guard:
         if scope["type"] != "http" or not scope["path"].startswith(API):
             await self._app(scope, receive, send)
             return
-        answer = send if scope["method"] in READING else _Audited(scope, receive, send).send
+        answer = _Audited(scope, receive, send).send
         try:
             await _identify(Request(scope))
         except ServiceError as error:
@@ -108,16 +115,20 @@ class _Audited:
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not await self._write(message["status"]):
+        if message["type"] == "http.response.start" and not await self._write(message):
             self._is_replaced = True
             problem = refusal(self._scope, Unavailable("it may have been done, but the audit log cannot be written"))
             await problem(self._scope, self._receive, self._send)
         elif not self._is_replaced:
             await self._send(message)
 
-    async def _write(self, status: int) -> bool:
+    async def _write(self, message: Message) -> bool:
+        status: int = message["status"]
+        if self._scope["method"] in READING and status not in DENIED:
+            return True
+        made = Headers(raw=message.get("headers", [])).get("location")
         try:
-            await run_in_threadpool(_record, self._scope, status)
+            await to_thread.run_sync(_record, self._scope, status, made, limiter=_gate(self._scope["app"]).limiter)
         except SQLAlchemyError as error:
             logger.error("request %s: the audit log cannot be written", _request_id(self._scope), exc_info=error)
             return False
@@ -125,22 +136,36 @@ class _Audited:
 
 
 class Gate:
-    """Finds out who asks, and refuses who asks too often. One for each process."""
+    """Finds out who asks, and refuses who asks too often. One for each process.
+
+    It has threads of its own: however slow what others asked for is, a key is looked at at once. Tokens have others,
+    for the issuer's keys may have to be fetched.
+    """
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._requests = RateLimitItemPerMinute(plane.settings.requests_per_minute)
         self._failures = RateLimitItemPerMinute(plane.settings.failed_logins_per_minute)
+        self._flood = RateLimitItemPerMinute(FLOOD * plane.settings.failed_logins_per_minute)
+        self.limiter = CapacityLimiter(THREADS)
+        self.token_limiter = CapacityLimiter(TOKEN_THREADS)
 
     def enter(self, authorization: list[str], project: str | None, address: str) -> Principal:
-        """Who it is. Raises Unauthorized, Forbidden, TooManyRequests and Unavailable."""
-        if not self._limiter.test(self._failures, address):
-            raise self._too_many(self._failures, address, "requests without a valid key from this address")
+        """Who it is. Raises Unauthorized, Forbidden, TooManyRequests and Unavailable.
+
+        A valid key is let in whatever else comes from its address, unless that is so much that even looking keys up
+        has to be refused.
+        """
+        what = "requests without a valid key from this address"
+        if not self._limiter.test(self._flood, address):
+            raise self._too_many(self._flood, address, what)
         try:
             principal = self._authenticate(authorization, project)
         except Unauthorized:
-            self._limiter.hit(self._failures, address)
+            self._limiter.hit(self._flood, address)
+            if not self._limiter.hit(self._failures, address):
+                raise self._too_many(self._failures, address, what) from None
             raise
         if not self._limiter.hit(self._requests, principal.name):
             raise self._too_many(self._requests, principal.name, "requests with this key")
@@ -150,7 +175,7 @@ class Gate:
         scheme, _, text = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
         if scheme.lower() != "bearer":
             raise Unauthorized(NOT_VALID)
-        if text.count(".") == 2:
+        if _is_token(text):
             return self._of_subject(self._plane.tokens.authenticate(text), project)
         principal = self._plane.keys.authenticate(text)
         if project is None or project == principal.project:
@@ -169,6 +194,7 @@ class Gate:
             name=subject.name,
             role=max(roles, key=RANK.__getitem__),
             is_installation_admin=subject.roles.get(EVERY_PROJECT) is Role.ADMIN,
+            expires=subject.expires,
             **found,
         )
 
@@ -191,18 +217,28 @@ def _no_project() -> Forbidden:
 
 async def _identify(request: Request) -> Principal:
     """Who asks, also as `request.state.principal`."""
-    app: FastAPI = request.app
-    if not hasattr(app.state, "gate"):
-        app.state.gate = Gate(app.state.plane)
-    gate: Gate = app.state.gate
-    principal = await run_in_threadpool(
+    gate = _gate(request.app)
+    authorization = request.headers.getlist("authorization")
+    principal = await to_thread.run_sync(
         gate.enter,
-        request.headers.getlist("authorization"),
+        authorization,
         request.headers.get(PROJECT_HEADER),
         _network(request.client.host if request.client else ""),
+        limiter=gate.token_limiter if any(_is_token(text) for text in authorization) else gate.limiter,
     )
     request.state.principal = principal
     return principal
+
+
+def _gate(app: FastAPI) -> Gate:
+    if not hasattr(app.state, "gate"):
+        app.state.gate = Gate(app.state.plane)
+    gate: Gate = app.state.gate
+    return gate
+
+
+def _is_token(text: str) -> bool:
+    return text.count(".") == 2
 
 
 def _network(address: str) -> str:
@@ -214,9 +250,9 @@ def _network(address: str) -> str:
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found.packed[:8] + bytes(8), 64)))
 
 
-def _record(scope: Scope, status: int) -> None:
+def _record(scope: Scope, status: int, made: str | None) -> None:
     """Write what the audit log says about a request: nothing where there was nothing to do, for there is no such
-    operation, or the request was not even looked at because there were too many."""
+    operation, or the request was not even looked at because there were too many. `made` is the path of what it made."""
     operation = None if status == TooManyRequests.status else _operation(scope)
     if operation is None:
         return
@@ -231,11 +267,19 @@ def _record(scope: Scope, status: int) -> None:
             "status": status,
             "project": principal.project if principal else None,
             "address": scope["client"][0] if scope.get("client") else None,
+            **({} if made is None else {"made": made[:MAX_TARGET]}),
+            **scope.get("state", {}).get("details", {}),
         },
         request_id=_request_id(scope),
     )
     plane: Plane = scope["app"].state.plane
     plane.audit.append(entry)
+
+
+def note(request: Request, **details: str | int | bool | None) -> None:
+    """Have these in the audit log's row of this request, beside what every row has."""
+    short = {name: value[:MAX_DETAIL] if isinstance(value, str) else value for name, value in details.items()}
+    request.state.details = {**getattr(request.state, "details", {}), **short}
 
 
 def _operation(scope: Scope) -> str | None:

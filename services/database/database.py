@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,9 +16,16 @@ from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.engine import make_url
 
 from services.database.types import clock
+from services.errors import SettingsError
 from services.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
+POSTGRESQL = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "15000",
+    "options": "-c statement_timeout=30000 -c lock_timeout=15000",
+}
+"""What a connection is opened with, unless the database's URL says otherwise: no call waits for ever."""
 
 
 class Database:
@@ -53,13 +61,28 @@ def open_database(settings: Settings, *, pool_size: int = 10) -> Database:
     """The database of the settings; nothing is reached yet. Its schema is `services.database.migrate`'s business."""
     url = make_url(settings.url)
     if url.get_backend_name() == "sqlite":
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(str(url.database)))
         engine = sqlalchemy.create_engine(url, pool_size=pool_size, max_overflow=20)
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
     else:
-        engine = sqlalchemy.create_engine(url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+        given = {name: value for name, value in POSTGRESQL.items() if name not in url.query}
+        engine = sqlalchemy.create_engine(
+            url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True, connect_args=given
+        )
     return Database(engine)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, and its folder, for this user only; SQLite's files beside it follow it. One that is there is not
+    even opened, for closing it would give up the locks that SQLite holds on it. Raises SettingsError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; give another CURATION_DATA") from None
 
 
 def _prepare(connection: Any, _: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -20,6 +21,9 @@ SCRIPTS = Path(__file__).parent / "migrations"
 LOCK = 0x63_75_72_61_74_69_6F_6E
 """The advisory lock under which one process at a time changes a PostgreSQL schema: "curation"."""
 
+_ALEMBIC = threading.Lock()
+"""Its context is the process's: one thread at a time, also where they migrate different databases."""
+
 
 class NewerSchemaError(SettingsError):
     """The database was migrated by a later release: a process that runs already goes on, none starts."""
@@ -28,7 +32,7 @@ class NewerSchemaError(SettingsError):
 def upgrade(database: Database) -> None:
     """Bring the schema to the newest revision, in one transaction; any number of processes may do it at once. Raises
     SettingsError for a schema of a newer program."""
-    with database.transaction() as connection:
+    with _ALEMBIC, database.transaction() as connection:
         _take_turn(connection)
         _refuse_newer(connection)
         command.upgrade(_config(connection), "head")
@@ -36,7 +40,7 @@ def upgrade(database: Database) -> None:
 
 def downgrade(database: Database, revision: str) -> None:
     """Go back to an older revision (`base`: no tables). What only newer ones can keep is lost."""
-    with database.transaction() as connection:
+    with _ALEMBIC, database.transaction() as connection:
         _take_turn(connection)
         command.downgrade(_config(connection), revision)
 
@@ -59,7 +63,8 @@ def offline_sql(database_url: str) -> str:
     written = io.StringIO()
     config = _config(None, written)
     config.attributes["dialect"] = make_url(database_url).get_backend_name()
-    command.upgrade(config, "head", sql=True)
+    with _ALEMBIC:
+        command.upgrade(config, "head", sql=True)
     return written.getvalue()
 
 
@@ -71,8 +76,10 @@ def _config(connection: Connection | None, output: io.StringIO | None = None) ->
 
 
 def _take_turn(connection: Connection) -> None:
-    """Wait for others who change the schema; on SQLite the transaction itself is the turn."""
+    """Wait, for as long as it takes, for others who change the schema; on SQLite the transaction itself is the turn."""
     if connection.dialect.name == "postgresql":
+        for limit in ("statement_timeout", "lock_timeout"):
+            connection.execute(select(func.set_config(limit, "0", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 

@@ -160,7 +160,14 @@ jobs = Table(
     Column("labels", JSON, nullable=False),
     Column("priority", Integer, nullable=False, server_default="0", comment="larger goes first"),
     Column("hold", Boolean, nullable=False, server_default=false(), comment="wait for approval before publishing"),
-    Column("approved", Boolean, nullable=False, server_default=false()),
+    Column("held_digest", String(64), nullable=True, comment="the digest of what it was held with"),
+    Column("approved", Boolean, nullable=False, server_default=false(), comment="and that may be published"),
+    Column(
+        "permitted",
+        Integer,
+        nullable=True,
+        comment="the version that it may have published; null again once the corpus has said what became of it",
+    ),
     Column("workers", Integer, nullable=True),
     Column("traceparent", String(80), nullable=True),
     Column("created", Instant, nullable=False),
@@ -171,7 +178,9 @@ jobs = Table(
     Column("finished", Instant, nullable=True),
     Column("updated", Instant, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0", comment="how many drivers were started"),
-    Column("crashes", Integer, nullable=False, server_default="0", comment="how many were lost since the last retry"),
+    Column(
+        "crashes", Integer, nullable=False, server_default="0", comment="how many were lost in a row, without progress"
+    ),
     Column("generation", Integer, nullable=False, server_default="1", comment="the run's id is <job>-<generation>"),
     Column("lease_owner", String(200), nullable=True),
     Column(
@@ -181,6 +190,9 @@ jobs = Table(
     Column("progressed", Instant, nullable=True, comment="when progress was last made"),
     Column("kill_after", Instant, nullable=True, comment="when a job that is asked to stop is killed"),
     Column("progress", JSON, nullable=False),
+    Column(
+        "tasks_done", Integer, nullable=False, server_default="0", comment="the most that one attempt of the run did"
+    ),
     Column("version", Integer, nullable=True, comment="of the corpus, once known"),
     Column("published", Boolean, nullable=True, comment="false: the version was there before, nothing was new"),
     Column("documents_read", Integer, nullable=True),
@@ -296,6 +308,7 @@ schedules = Table(
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("pause_after_failures", Integer, nullable=True),
     Column("failures", Integer, nullable=False, server_default="0", comment="in a row"),
+    Column("counted_from", Instant, nullable=True, comment="failures of occurrences up to here are forgotten"),
     Column("paused", Instant, nullable=True),
     Column("pause_reason", Text, nullable=False, server_default=""),
     Column("cursor", Instant, nullable=False, comment="occurrences up to here have been decided on"),

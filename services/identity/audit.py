@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 from sqlalchemy.exc import IntegrityError
 
 from services.database import Database
@@ -42,7 +42,7 @@ class Entry(BaseModel):
 class AuditRow(BaseModel):
     """One row of the audit log."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     sequence: int
     """1, 2, … without gaps, over all projects."""
@@ -56,7 +56,8 @@ class AuditRow(BaseModel):
     target: str
     """The request's path."""
     detail: dict[str, str | int | bool | None]
-    """The method, the answer's status, the project's name, and the address that it came from."""
+    """The method, the answer's status, the project's name, the address that it came from, the path of what was `made`,
+    and what else matters of this action, such as a made key's role."""
     request_id: str
     previous: str
     """The hash of the row before."""
@@ -64,10 +65,24 @@ class AuditRow(BaseModel):
     """SHA-256 over this row and `previous`."""
 
 
+class AuditFilter(BaseModel):
+    """Which rows a list shows. Every field that is given must hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    principal: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL = AuditFilter()
+
+
 class Verified(BaseModel):
     """What a whole, unbroken audit log comes to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     rows: int
     """How many rows were checked: all of them."""
@@ -102,9 +117,11 @@ class Audit:
             connection.execute(audit_head.update().values(sequence=row["sequence"], hash=row["hash"]))
         return int(row["sequence"])
 
-    def list(self, project_id: str | None, *, after: int | None = None, limit: int = 50) -> Sequence[AuditRow]:
+    def list(
+        self, project_id: str | None, which: AuditFilter = ALL, *, after: int | None = None, limit: int = 50
+    ) -> Sequence[AuditRow]:
         """Newest first, of one project or (None) of all; `after` is the number of the last one seen."""
-        question = select(audit).order_by(audit.c.sequence.desc()).limit(limit)
+        question = select(audit).where(*_matching(which)).order_by(audit.c.sequence.desc()).limit(limit)
         if project_id is not None:
             question = question.where(audit.c.project_id == project_id)
         if after is not None:
@@ -151,6 +168,16 @@ class Audit:
                 pass  # another process wrote the first row meanwhile
             head = connection.execute(locked).mappings().one()
         return head
+
+
+def _matching(which: AuditFilter) -> list[ColumnElement[bool]]:
+    conditions = (
+        (which.principal, lambda value: audit.c.principal == value),
+        (which.action, lambda value: audit.c.action == value),
+        (which.since, lambda value: audit.c.at >= value),
+        (which.until, lambda value: audit.c.at < value),
+    )
+    return [condition(value) for value, condition in conditions if value is not None]
 
 
 def _seal(row: Mapping[str, Any]) -> str:

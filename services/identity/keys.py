@@ -7,12 +7,12 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, null, or_, select
 
 from curation.errors import Problem
@@ -21,12 +21,15 @@ from services.database.tables import api_keys, projects
 from services.database.types import clock
 from services.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from services.identity.principal import NOT_VALID, PERMISSIONS, RANK, Permission, Principal, Role
+from services.moment import Moment
 
 KEY_TEXT = re.compile(r"cur_([0-9a-hjkmnp-tv-z]{26})_([A-Za-z0-9_-]{43})", re.ASCII)
 """The prefix is what scanners for leaked secrets look for; then the key's id, then 32 random bytes."""
 NO_KEY = "key_" + "0" * 26
 """Looked up for what is no key at all, so that it is refused no faster than a wrong one."""
 LAST_USED_S = 60
+KEY = "key:"
+"""What the names of principals with keys begin with."""
 
 
 class NewKey(BaseModel):
@@ -40,7 +43,7 @@ class NewKey(BaseModel):
     """What it may do in its project; at most what the key may that makes it."""
     scopes: frozenset[Permission] | None = None
     """What it is narrowed to; null: all that its role may."""
-    expires: AwareDatetime | None = None
+    expires: Moment | None = None
     """When it ends; null: not before it is revoked."""
     is_installation_admin: bool = False
     """Whether it may make projects and work in every one; only such a key can make one, and its role is `admin`."""
@@ -49,7 +52,7 @@ class NewKey(BaseModel):
 class Key(BaseModel):
     """An API key, without its secret."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     id: str
     name: str
@@ -149,13 +152,20 @@ class Keys:
             raise Unauthorized(NOT_VALID)
         self._touch(row)
         return Principal(
-            name=f"key:{row['id']}",
+            name=f"{KEY}{row['id']}",
             project_id=row["project_id"],
             project=row["project"],
             role=row["role"],
             scopes=row["scopes"],
             is_installation_admin=row["is_installation_admin"],
         )
+
+    def still_valid(self, names: Collection[str]) -> set[str]:
+        """Which of these principals' keys (`key:…`) have neither been revoked nor expired."""
+        ids = [name.removeprefix(KEY) for name in names]
+        with self._database.reading() as connection:
+            found = connection.execute(select(api_keys.c.id).where(api_keys.c.id.in_(ids), *_valid()))
+            return {f"{KEY}{row.id}" for row in found}
 
     def _create(self, connection: Connection, project_id: str, new: NewKey, by: str) -> tuple[Key, str]:
         now = connection.execute(select(clock())).scalar_one()

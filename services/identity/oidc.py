@@ -40,6 +40,7 @@ TIMEOUT_S = 5.0
 MAX_JWKS_BYTES = 1 << 20
 MAX_TOKEN_BYTES = 16 << 10
 MAX_SUBJECT = 180
+FAR = 2**40
 
 
 class Subject(BaseModel):
@@ -51,6 +52,8 @@ class Subject(BaseModel):
     """`oidc:<sub>`."""
     roles: Mapping[str, Role]
     """By project name; "*" is every project."""
+    expires: float
+    """When the token does, in seconds since 1970."""
 
 
 class Tokens:
@@ -99,11 +102,16 @@ class Tokens:
         subject = token.claims["sub"]
         if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
             raise Unauthorized(NOT_VALID)
-        return Subject(name=f"oidc:{subject}", roles=_roles(token.claims.get(self._roles_claim)))
+        return Subject(
+            name=f"oidc:{subject}",
+            roles=_roles(token.claims.get(self._roles_claim)),
+            expires=float(min(token.claims["exp"], FAR)) + LEEWAY_S,
+        )
 
 
 class _IssuersKeys:
-    """The issuer's public keys, fetched when they are needed, by one thread at a time."""
+    """The issuer's public keys, fetched when they are needed, by one thread at a time. Meanwhile others use those that
+    there were, if there were any."""
 
     def __init__(self, url: str, tls: ssl.SSLContext | None, now: Callable[[], float]) -> None:
         if urlsplit(url).scheme not in {"https", "file"}:
@@ -118,14 +126,20 @@ class _IssuersKeys:
 
     def find(self, kid: str) -> PublicKey:
         """Raises Unauthorized for a key that the issuer does not have, Unavailable where that cannot be known."""
-        with self._lock:
-            is_stale = not self._is_within(self._fetched, FRESH_S)
-            if is_stale or (kid not in self._by_kid and not self._is_within(self._tried, REFETCH_S)):
-                self._fetch()
-            key = self._by_kid.get(kid)
+        if self._is_wanting(kid) and self._lock.acquire(blocking=not self._by_kid):
+            try:
+                if self._is_wanting(kid):
+                    self._fetch()
+            finally:
+                self._lock.release()
+        key = self._by_kid.get(kid)
         if key is None:
             raise Unauthorized(NOT_VALID)
         return key
+
+    def _is_wanting(self, kid: str) -> bool:
+        is_stale = not self._is_within(self._fetched, FRESH_S)
+        return is_stale or (kid not in self._by_kid and not self._is_within(self._tried, REFETCH_S))
 
     def _is_within(self, moment: float | None, seconds: float) -> bool:
         return moment is not None and self._now() - moment < seconds

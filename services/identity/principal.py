@@ -75,6 +75,8 @@ class Principal(BaseModel):
     """What the key is narrowed to; None: all that its role may."""
     is_installation_admin: bool = False
     """Whether it may make projects, and sees every one."""
+    expires: float | None = None
+    """When its token ends, in seconds since 1970; of a key only the database knows."""
 
     def may(self, permission: Permission) -> bool:
         """Whether role and scopes allow it."""

@@ -33,7 +33,7 @@ ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")
 class Project(BaseModel):
     """People and keys that work on the same recipes, jobs and corpora, unseen by other projects."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     id: str
     name: ProjectName

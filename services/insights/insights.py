@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from curation import corpus as library
 from curation.errors import CorruptError, MissingError, StorageError, TransientError
@@ -17,6 +14,7 @@ from curation.report import EXAMPLES, Report
 from services.catalogue import Catalogue, CorpusEntry
 from services.errors import Forbidden, IllegalState, Invalid, NotFound, ServiceError, Unavailable
 from services.insights import histograms, views
+from services.insights.memory import Memory, weight
 from services.insights.models import (
     Corpus,
     CorpusVersion,
@@ -30,16 +28,19 @@ from services.insights.models import (
     Statistics,
     VersionSummary,
 )
+from services.insights.runs import REBUILT, job_of
 from services.jobs.job import Job
 from services.jobs.states import State
 
-REMEMBERED = 64
-"""How many versions' manifests and reports, and how many corpora's lists of versions, a process remembers."""
+MIB = 1 << 20
+KNOWN_BYTES = 128 * MIB
+"""Of versions' manifests and reports that a process remembers."""
+VERSIONS_BYTES = STATISTICS_BYTES = HISTOGRAMS_BYTES = 16 * MIB
+VERSION_BYTES = 1000
+"""About what one entry of a corpus's list of versions takes."""
 MAX_DECISIONS = 100
 """How many decisions about one id an answer has; ids may repeat without end."""
 BINS = 20
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,12 @@ class Insights:
     def __init__(self, catalogue: Catalogue, confine: Callable[[str, str], None] | None = None) -> None:
         self._catalogue = catalogue
         self._confine = confine
-        self._versions: _Memory[list[library.Version]] = _Memory(REMEMBERED)
-        self._known: _Memory[_Known] = _Memory(REMEMBERED)
-        self._statistics: _Memory[Statistics] = _Memory(REMEMBERED)
-        self._histograms: _Memory[Histogram] = _Memory(4 * REMEMBERED)
+        self._versions: Memory[list[library.Version]] = Memory(
+            VERSIONS_BYTES, lambda versions: VERSION_BYTES * (len(versions) + 1)
+        )
+        self._known: Memory[_Known] = Memory(KNOWN_BYTES, lambda known: weight(known.manifest, known.report))
+        self._statistics: Memory[Statistics] = Memory(STATISTICS_BYTES, weight)
+        self._histograms: Memory[Histogram] = Memory(HISTOGRAMS_BYTES, weight)
 
     def corpus(self, project_id: str, name: str) -> Corpus:
         """A corpus and its newest version."""
@@ -171,28 +174,32 @@ class Insights:
         return views.samples(manifest, report, reason, limit)
 
     def _of_job(self, project_id: str, job: Job) -> tuple[Manifest, Report, bool]:
+        """From the job's own corpus, whatever is called so in the catalogue by now."""
         if job.state is State.SUCCEEDED and job.version is not None:
-            _, known = self._look(project_id, job.corpus, job.version)
+            known = self._version_of(self._within(project_id, job.corpus_url), job.corpus, job.version)
+            _expect_made_by(job, known.version)
             return known.manifest, known.report, False
         if job.state is State.HELD:
-            _, opened = self._open(project_id, job.corpus)
+            opened = self._within(project_id, job.corpus_url)
             with _answered():
-                return (*_draft(opened, job), True)
+                return (*held(opened, job.run), True)
         raise IllegalState(f"job {job.id} is {job.state}; there is a report once it is HELD or has SUCCEEDED")
 
     # ----------------------------------------------------------------------- looking
 
     def _open(self, project_id: str, name: str) -> tuple[CorpusEntry, library.Corpus]:
         entry = self._catalogue.get(project_id, name)
+        return entry, self._within(project_id, entry.url)
+
+    def _within(self, project_id: str, url: str) -> library.Corpus:
+        """The corpus at an address that was within the project's roots, and must still be."""
         if self._confine is not None:
             try:
-                self._confine(project_id, entry.url)
+                self._confine(project_id, url)
             except Invalid:
-                raise Forbidden(
-                    f"corpus {name!r} at {entry.url} is not within this project's roots (any more)"
-                ) from None
+                raise Forbidden(f"the corpus at {url} is not within this project's roots (any more)") from None
         with _answered():
-            return entry, library.Corpus(entry.url)
+            return library.Corpus(url)
 
     def _published(self, opened: library.Corpus) -> list[library.Version]:
         """The corpus's versions, read anew when there is another newest commit."""
@@ -201,6 +208,9 @@ class Insights:
 
     def _look(self, project_id: str, name: str, number: int | None) -> tuple[library.Corpus, _Known]:
         _, opened = self._open(project_id, name)
+        return opened, self._version_of(opened, name, number)
+
+    def _version_of(self, opened: library.Corpus, name: str, number: int | None) -> _Known:
         with _answered():
             versions = self._published(opened)
             chosen = [version for version in versions if number is None or version.version == number]
@@ -209,7 +219,7 @@ class Insights:
                 raise NotFound(f"corpus {name!r} {what}")
             version = chosen[-1]
             key = (opened.url, version.version, version.run, version.published)
-            return opened, self._known.get(key, lambda: _read(opened, version))
+            return self._known.get(key, lambda: _read(opened, version))
 
 
 def _read(opened: library.Corpus, version: library.Version) -> _Known:
@@ -234,14 +244,11 @@ def _statistics(opened: library.Corpus, known: _Known) -> Statistics:
     )
 
 
-def _draft(opened: library.Corpus, job: Job) -> tuple[Manifest, Report]:
-    """What a held job's run would publish: of its generations, which are fewer than twice its attempts, the last."""
-    for generation in range(2 * job.attempt + 1, 0, -1):
-        try:
-            return held(opened, f"{job.id}-{generation}")
-        except MissingError:
-            continue
-    raise NotFound(f"job {job.id} is held, but its run's draft is gone from {opened.url}")
+def _expect_made_by(job: Job, version: library.Version) -> None:
+    """Raises NotFound for a version that another one has made: the corpus was taken away and made anew. What a job
+    only found, or what stands for a run that was no job's (`services.rebuild`), may be anybody's."""
+    if job.published and job.reason != REBUILT and job_of(version.run) != job.id:
+        raise NotFound(f"the version {version.version} that job {job.id} published is gone; there is another one now")
 
 
 @contextmanager
@@ -259,35 +266,3 @@ def _answered() -> Iterator[None]:
         raise Unavailable(f"the corpus is damaged: {error}") from error
     except StorageError as error:
         raise Unavailable(str(error)) from error
-
-
-class _Memory(Generic[Value]):
-    """The values asked for last, a bounded number; each is made once even when many ask at the same time."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of the key, made where it is not remembered; an error is not remembered."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._values:
-                    return self._values[key]
-            try:
-                value = make()
-                with self._lock:
-                    self._values[key] = value
-                    while len(self._values) > self._size:
-                        self._values.popitem(last=False)
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
-        return value

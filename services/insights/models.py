@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from curation.report import Outcome
-from services.jobs.job import Model
+from services.jobs.job import Shown
 
 TokensMethod = Literal["utf8-bytes/4"]
 TOKENS_METHOD: TokensMethod = "utf8-bytes/4"
@@ -20,7 +20,7 @@ def tokens_estimate(size_bytes: int) -> int:
     return size_bytes // 4
 
 
-class Amount(Model):
+class Amount(Shown):
     """How much text there is."""
 
     documents: int
@@ -36,13 +36,15 @@ class VersionSummary(Amount):
     version: int
     """Numbers may have gaps: other commits of the corpus's table count too."""
     run: str
+    job_id: str | None = None
+    """The job whose run it was; null for one that was run by hand. It may be another project's."""
     published: datetime
     recipe: str
     fingerprint: str
     """Equal for equal recipes: fields, stages' versions, models' digests."""
 
 
-class Corpus(Model):
+class Corpus(Shown):
     """A corpus, and its newest version."""
 
     name: str
@@ -76,7 +78,7 @@ class Group(Amount):
     documents_read: int
 
 
-class Histogram(Model):
+class Histogram(Shown):
     """How often values lie in each bin. Bin i is from `edges[i]` up to `edges[i + 1]`, the last one's end included."""
 
     column: str
@@ -89,7 +91,7 @@ class Histogram(Model):
     """How many decisions have no value here: the document did not come so far, or the value is not a finite number."""
 
 
-class Statistics(Model):
+class Statistics(Shown):
     """What a version holds, by source and by language, and how its documents' lengths and values are distributed."""
 
     version: int
@@ -104,7 +106,7 @@ class Statistics(Model):
     """Of every number that a stage measured, in 20 equal bins."""
 
 
-class FunnelStep(Model):
+class FunnelStep(Shown):
     """One step from what was read to what is kept."""
 
     stage: str
@@ -118,7 +120,7 @@ class FunnelStep(Model):
     """Documents by reason, most first."""
 
 
-class Funnel(Model):
+class Funnel(Shown):
     """Where the documents went: in = kept + dropped + failed."""
 
     version: int
@@ -126,7 +128,7 @@ class Funnel(Model):
     steps: tuple[FunnelStep, ...]
 
 
-class Reason(Model):
+class Reason(Shown):
     """Why documents were dropped, or could not be read."""
 
     reason: str
@@ -141,7 +143,7 @@ class Reason(Model):
     """How many samples of it there are."""
 
 
-class Reasons(Model):
+class Reasons(Shown):
     """Every reason, most documents first."""
 
     version: int
@@ -150,7 +152,7 @@ class Reasons(Model):
     reasons: tuple[Reason, ...]
 
 
-class Sample(Model):
+class Sample(Shown):
     """One dropped document, or record that cannot be read."""
 
     id: str | None
@@ -167,7 +169,7 @@ class Sample(Model):
     """The text's first characters, as it stood when it was dropped."""
 
 
-class Samples(Model):
+class Samples(Shown):
     """Documents dropped for one reason, chosen uniformly: those with the smallest hashes of seed and address, so the
     same recipe and input give the same ones, and fewer are the first of more."""
 
@@ -181,7 +183,7 @@ class Samples(Model):
     samples: tuple[Sample, ...]
 
 
-class Decision(Model):
+class Decision(Shown):
     """Where one document went, and why."""
 
     source: str
@@ -210,7 +212,7 @@ class Decision(Model):
     """Where a kept document came from."""
 
 
-class Explanation(Model):
+class Explanation(Shown):
     """Everything that a version knows about a document; several decisions where the input held its id several times."""
 
     id: str
@@ -232,7 +234,7 @@ class MixturePart(Amount):
     """The share that the recipe asks for; null, since recipes have no mixture yet."""
 
 
-class Mixture(Model):
+class Mixture(Shown):
     """The shares that the sources have of a version, as they came out."""
 
     version: int
@@ -241,7 +243,7 @@ class Mixture(Model):
     parts: tuple[MixturePart, ...]
 
 
-class RunReport(Model):
+class RunReport(Shown):
     """What a job did, or, while it is held, would publish."""
 
     version: int

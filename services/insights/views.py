@@ -25,6 +25,7 @@ from services.insights.models import (
     VersionSummary,
     tokens_estimate,
 )
+from services.insights.runs import job_of
 
 _DECIDED = ("outcome", "stage", "reason", "value", "threshold", "detail", "survivor", "survivor_shard", "survivor_row")
 _ABOUT = (document.SOURCE, document.SHARD, document.ROW, *_DECIDED, "similarity", "language", "bytes")
@@ -38,6 +39,7 @@ def summary(version: corpus.Version) -> VersionSummary:
     return VersionSummary(
         version=version.version,
         run=version.run,
+        job_id=job_of(version.run),
         published=version.published,
         recipe=version.recipe,
         fingerprint=version.fingerprint,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Delete, delete, exists, insert, select, true, tuple_, update
 
 from services.database import Database
 from services.database.tables import idempotency, job_events, job_logs, jobs
 from services.errors import Gone, NotFound
 from services.jobs.job import Event, LogLine, NewLogLine
 from services.jobs.rows import plain
+from services.jobs.states import FINAL
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 BATCH = 5_000
 """How many rows one transaction forgets, so that others get their turn."""
+
+JOBS_AT_ONCE = 20
+"""How many jobs one transaction forgets, or their log lines."""
 
 DAY = timedelta(days=1)
 
@@ -35,7 +39,7 @@ def events(connection: Connection, project_id: str, job_id: str, after: int, lim
     found = [Event.model_construct(**row) for row in rows]
     if after < last and (not found or found[0].sequence != after + 1):
         kept = found[0].sequence if found else last + 1
-        raise Gone(f"the events {after + 1} to {kept - 1} have been trimmed; go on after {kept - 1}")
+        raise Gone(f"the events {after + 1} to {kept - 1} have been trimmed; go on after {kept - 1}", after=kept - 1)
     return found
 
 
@@ -83,6 +87,33 @@ def trim(database: Database, before: datetime) -> int:
     return sum(
         _in_batches(database, forget) for forget in (_events(before), _keys(min(before, day_ago)), _jobs(day_ago))
     )
+
+
+def forget_logs(database: Database, before: datetime) -> int:
+    """Drop the log lines of jobs that ended before this; how many."""
+    has_logs = exists().where(job_logs.c.job_id == jobs.c.id)
+    return _of_ended(database, before, has_logs, lambda ids: delete(job_logs).where(job_logs.c.job_id.in_(ids)))
+
+
+def forget_jobs(database: Database, before: datetime) -> int:
+    """Drop jobs that ended before this, with all that belongs to them; how many."""
+    return _of_ended(database, before, true(), lambda ids: delete(jobs).where(jobs.c.id.in_(ids)))
+
+
+def _of_ended(
+    database: Database, before: datetime, which: ColumnElement[bool], forget: Callable[[Sequence[str]], Delete]
+) -> int:
+    """A few jobs a transaction, for each may have many rows; what another process is at is left to it."""
+    some = select(jobs.c.id).where(jobs.c.state.in_(FINAL), jobs.c.finished < before, which)
+    some = some.limit(JOBS_AT_ONCE).with_for_update(skip_locked=True, of=jobs)
+    total = 0
+    while True:
+        with database.transaction() as connection:
+            ids = connection.execute(some).scalars().all()
+            if ids:
+                total += connection.execute(forget(ids)).rowcount
+        if len(ids) < JOBS_AT_ONCE:
+            return total
 
 
 def _in_batches(database: Database, forget: Delete) -> int:

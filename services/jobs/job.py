@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.jobs.states import State
+from services.moment import Moment
 
 LabelKey = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_./-]{0,61}[a-z0-9])?$")]
 LabelValue = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -19,6 +20,13 @@ class Model(BaseModel):
     """What every model of the API has: unknown fields are an error, fields' docstrings are their descriptions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Shown(Model):
+    """What the API answers with. Later releases may add fields, so whoever reads it passes over those it does not
+    know."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Submission(Model):
@@ -38,7 +46,7 @@ class Submission(Model):
     """Stop before publishing and wait for approval."""
     workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """How many workers it may use; default: the runner's setting."""
-    occurrence: AwareDatetime | None = None
+    occurrence: Moment | None = None
     """What `${occurrence}` in the sources' URIs stands for."""
 
 
@@ -61,7 +69,7 @@ class NewJob(BaseModel):
     occurrence: datetime | None = None
 
 
-class Condition(Model):
+class Condition(Shown):
     """One thing that is so about a job, and since when: `InputListed`, `Deduplicated`, `Held`, `Published`, …"""
 
     type: str
@@ -71,7 +79,7 @@ class Condition(Model):
     message: str = ""
 
 
-class StepProgress(Model):
+class StepProgress(Shown):
     """How far one step of a job is. Rates are over the step's whole time so far; `left_s` is a range, or absent while
     less than a twentieth is done."""
 
@@ -88,7 +96,7 @@ class StepProgress(Model):
     """Seconds left: likely at least, likely at most."""
 
 
-class Attempt(Model):
+class Attempt(Shown):
     """One driver process of a job."""
 
     attempt: int
@@ -102,7 +110,7 @@ class Attempt(Model):
     message: str = ""
 
 
-class Job(Model):
+class Job(Shown):
     """A recipe in the queue, being executed, or done."""
 
     id: str
@@ -117,6 +125,9 @@ class Job(Model):
     recipe_revision: int | None = None
     corpus: str
     """The corpus's name in `/v1/corpora`."""
+    corpus_url: str
+    run: str
+    """The id of its present run: what the corpus's versions and reports name it by."""
     labels: dict[str, str] = {}
     priority: int = 0
     hold: bool = False
@@ -156,7 +167,7 @@ class JobFilter(BaseModel):
     schedule_id: str | None = None
 
 
-class Event(Model):
+class Event(Shown):
     """Something that happened to a job; `sequence` counts from 1 without gaps."""
 
     sequence: int
@@ -165,7 +176,7 @@ class Event(Model):
     data: dict[str, Any]
 
 
-class LogLine(Model):
+class LogLine(Shown):
     """One line that a job's driver wrote."""
 
     sequence: int
@@ -210,7 +221,13 @@ class Claim(BaseModel):
     """The run's id is `<job id>-<generation>`; those of earlier generations may have published too."""
     recipe: dict[str, Any]
     hold: bool
-    """Whether it must be approved before it publishes (false once it is)."""
+    """Whether what it publishes must be approved."""
+    approved: str | None = None
+    """The digest of what has been."""
+    has_begun: bool = False
+    """Whether its run has records already."""
+    permitted: int | None = None
+    """The version that an earlier attempt may have published."""
     workers: int | None = None
     traceparent: str | None = None
 
@@ -238,4 +255,8 @@ class Ending(BaseModel):
     published: bool | None = None
     documents_read: int | None = None
     documents_kept: int | None = None
+    held_digest: str | None = None
+    """Of what waits for approval."""
+    is_settled: bool = False
+    """Whether the corpus says that none of the job's runs is published, nor can be."""
     conditions: tuple[Condition, ...] = ()

@@ -92,13 +92,17 @@ def _has_room(connection: Connection, project_id: str, limit: int) -> bool:
 
 def _claim(connection: Connection, job: LockedJob, lease: Lease) -> Claim:
     row = job.row
+    recipe, progress = connection.execute(select(jobs.c.recipe, jobs.c.progress).where(jobs.c.id == job.id)).one()
     return Claim(
         lease=lease,
         project_id=row["project_id"],
         attempt=row["attempt"],
         generation=row["generation"],
-        recipe=connection.execute(select(jobs.c.recipe).where(jobs.c.id == job.id)).scalar_one(),
-        hold=row["hold"] and not row["approved"],
+        recipe=recipe,
+        hold=row["hold"],
+        approved=row["held_digest"] if row["approved"] else None,
+        has_begun=bool(progress),
+        permitted=row["permitted"],
         workers=row["workers"],
         traceparent=row["traceparent"],
     )

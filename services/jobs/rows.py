@@ -21,6 +21,7 @@ _OWN = (
     "recipe_name",
     "recipe_revision",
     "corpus",
+    "corpus_url",
     "labels",
     "priority",
     "hold",
@@ -31,6 +32,7 @@ _OWN = (
     "finished",
     "updated",
     "attempt",
+    "generation",
     "progress",
     "version",
     "published",
@@ -54,7 +56,14 @@ def shown() -> Select[Any]:
 
 def job_of(row: RowMapping, attempts: tuple[Attempt, ...] = ()) -> Job:
     """The job of a row of `shown`."""
-    return Job.model_validate({**row, "attempts": attempts})
+    own = dict(row)
+    run = run_id(own["id"], own.pop("generation"))
+    return Job.model_validate({**own, "run": run, "attempts": attempts})
+
+
+def run_id(job_id: str, generation: int) -> str:
+    """The id of a job's run."""
+    return f"{job_id}-{generation}"
 
 
 def conditions_of(values: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:

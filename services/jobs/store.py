@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from services.database import Database
-from services.database.tables import job_labels, jobs
-from services.errors import IllegalState, NotFound
+from services.database.tables import job_labels, jobs, occurrences
+from services.errors import Forbidden, IllegalState, NotFound
 from services.failpoints import reach
 from services.jobs import history, queue, work
 from services.jobs.changes import LockedJob, lock, lock_leased
@@ -36,7 +36,8 @@ from services.jobs.job import (
 from services.jobs.listing import listing
 from services.jobs.rows import attempts_of, job_of, shown
 from services.jobs.states import FINAL, State
-from services.jobs.submitting import submit
+from services.jobs.submitting import earlier, submit
+from services.jobs.work import Anew
 from services.settings import Settings
 
 
@@ -91,10 +92,20 @@ class JobStore:
             rows = connection.execute(listing(project_id, which, after, limit)).mappings().all()
         return [job_of(row) for row in rows]
 
-    def cancel(self, project_id: str, job_id: str, by: str, *, force: bool = False) -> Job:
+    def replayed(self, project_id: str, idempotency_key: str, body_sha256: str) -> Job | None:
+        """The job that this idempotency key has made, if it has. Raises OtherBody; Conflict where it was deleted."""
+        with self._database.reading() as connection:
+            job_id = earlier(connection, project_id, idempotency_key, body_sha256)
+            return None if job_id is None else _get(connection, project_id, job_id)
+
+    def cancel(self, project_id: str, job_id: str, by: str, *, force: bool = False, may_discard: bool = True) -> Job:
         """Ask it to stop: at once where nobody works on it, else CANCELLING with a deadline, after which it is killed;
-        `force` puts the deadline to now. Again is the same as once; IllegalState where it is final or PUBLISHING."""
+        `force` puts the deadline to now. Again is the same as once; IllegalState where it is final, or may have
+        published; Forbidden where it is HELD and what it has made must not be discarded."""
         with self._asked(project_id, job_id) as job:
+            if job.state is State.HELD and not may_discard:
+                raise Forbidden("to cancel a held job is to discard it, which needs the permission jobs:operate")
+            _refuse_permitted(job)
             asked = {"what": "cancel", "by": by, "force": force}
             deadline = job.in_seconds(0 if force else self._settings.cancel_grace_s)
             if job.state in (State.QUEUED, State.PAUSED, State.HELD):
@@ -110,7 +121,9 @@ class JobStore:
         return self.get(project_id, job_id)
 
     def pause(self, project_id: str, job_id: str, by: str) -> Job:
+        """Ask it to stop for a while. As `cancel`."""
         with self._asked(project_id, job_id) as job:
+            _refuse_permitted(job)
             asked = {"what": "pause", "by": by}
             if job.state is State.QUEUED:
                 job.change(State.PAUSED, reason="paused", message=f"paused by {by}", asked=asked)
@@ -134,13 +147,17 @@ class JobStore:
     def retry(
         self, project_id: str, job_id: str, by: str, *, start: Literal["records", "beginning"] = "records"
     ) -> Job:
-        """A final job that did not succeed goes back to QUEUED: on from its last record, or with a new run."""
+        """A final job that did not succeed goes back to QUEUED: on from its last record, or with a new run. What was
+        approved must be approved again, unless it may be published already."""
         with self._asked(project_id, job_id) as job:
             _require(job, State.FAILED, State.CRASHED, State.CANCELLED)
             asked = {"what": "retry", "by": by, "start": start}
-            anew: dict[str, object] = {}
+            job.connection.execute(
+                update(occurrences).where(occurrences.c.job_id == job_id).values(is_counted=False)
+            )  # its end, when it comes, is another one to its schedule
+            anew: dict[str, object] = {} if job.row["permitted"] is not None else work.UNAPPROVED
             if start == "beginning":
-                anew = {"generation": job.row["generation"] + 1, "approved": False, "progress": [], "conditions": []}
+                anew = {**work.new_run(job), "conditions": []}
             job.change(
                 State.QUEUED,
                 reason="retried",
@@ -151,7 +168,7 @@ class JobStore:
         return self.get(project_id, job_id)
 
     def approve(self, project_id: str, job_id: str, by: str) -> Job:
-        """A HELD job goes on to publish."""
+        """A HELD job goes on to publish what it was held with; it is held again if that has changed."""
         with self._asked(project_id, job_id) as job:
             _require(job, State.HELD)
             asked = {"what": "approve", "by": by}
@@ -164,14 +181,16 @@ class JobStore:
         """A HELD job becomes CANCELLED, with the reason `discarded`."""
         with self._asked(project_id, job_id) as job:
             _require(job, State.HELD)
+            _refuse_permitted(job)
             asked = {"what": "discard", "by": by}
             job.change(State.CANCELLED, reason="discarded", message=f"discarded by {by}", asked=asked)
         return self.get(project_id, job_id)
 
     def delete(self, project_id: str, job_id: str, by: str) -> None:
-        """Forget a final job. What it published stays."""
+        """Forget a final job. What it published stays. IllegalState where that is not known."""
         with self._asked(project_id, job_id) as job:
             _require(job, *FINAL)
+            _refuse_permitted(job)
             job.note(("asked", {"what": "delete", "by": by}), values={"deleted": job.now, "updated": job.now})
             job.connection.execute(delete(job_labels).where(job_labels.c.job_id == job_id))
 
@@ -212,16 +231,22 @@ class JobStore:
         with self._held(lease, "heartbeat") as job:
             return work.heartbeat(job, self._settings, progress)
 
-    def permit(self, lease: Lease) -> None:
-        """RUNNING to PUBLISHING: from now on nobody can stop the job. Raises LostLease, or IllegalState where it was
-        asked to stop. What a worker must hold before it may publish."""
+    def permit(self, lease: Lease, version: int, digest: str) -> None:
+        """RUNNING to PUBLISHING, of this version with this content: nobody can stop the job until it is known what
+        became of it. Raises LostLease, or IllegalState where it was asked to stop, or must be approved and is not. What
+        a worker must hold before it may publish."""
         with self._held(lease, "permit") as job:
-            work.permit(job)
+            work.permit(job, version, digest)
 
-    def next_generation(self, lease: Lease) -> int:
-        """The run's input has changed since its records were written: a new run, with new records."""
+    def settle(self, lease: Lease) -> None:
+        """The corpus says that no run of the job is published, nor can be any more: it may be stopped again."""
+        with self._held(lease, "settle") as job:
+            work.settle(job)
+
+    def next_generation(self, lease: Lease, why: Anew = "input-changed") -> int:
+        """The run cannot go on from its records: a new one begins."""
         with self._held(lease, "next-generation") as job:
-            return work.next_generation(job)
+            return work.next_generation(job, why)
 
     def finish(self, lease: Lease, ending: Ending) -> Job:
         """How the driver leaves the job, and the end of the lease. QUEUED hands it back. A job that was asked to stop
@@ -304,6 +329,12 @@ def _get(connection: Connection, project_id: str, job_id: str) -> Job:
 def _require(job: LockedJob, *states: State) -> None:
     if job.state not in states:
         raise IllegalState(f"the job is {job.state}; this needs {' or '.join(sorted(states))}")
+
+
+def _refuse_permitted(job: LockedJob) -> None:
+    if (version := job.row["permitted"]) is not None:
+        then = "retry it to find out" if job.state in FINAL else "it goes on until that is known"
+        raise IllegalState(f"the job is {job.state}, and may have published version {version}: {then}")
 
 
 def _not_found(job_id: str) -> NotFound:

@@ -23,9 +23,9 @@ def submit(
     now = connection.execute(select(clock())).scalar_one()
     job_id = new_id("job", now)
     if key is not None:
-        earlier = _earlier(connection, project_id, key) or _reserve(connection, project_id, key, body_sha256, job_id)
-        if earlier is not None:
-            return _same(connection, project_id, earlier, body_sha256), False
+        taken = _earlier(connection, project_id, key) or _reserve(connection, project_id, key, body_sha256, job_id)
+        if taken is not None:
+            return _same(connection, project_id, taken, body_sha256), False
     connection.execute(
         insert(jobs).values(
             **new.model_dump(),
@@ -45,6 +45,12 @@ def submit(
         connection.execute(insert(job_labels), rows)
     lock(connection, project_id, job_id).announce(by)
     return job_id, True
+
+
+def earlier(connection: Connection, project_id: str, key: str, body_sha256: str) -> str | None:
+    """The id of the job that this key has made, if it has. Raises OtherBody and Conflict."""
+    found = _earlier(connection, project_id, key)
+    return None if found is None else _same(connection, project_id, found, body_sha256)
 
 
 def _earlier(connection: Connection, project_id: str, key: str) -> RowMapping | None:
@@ -74,17 +80,17 @@ def _reserve(connection: Connection, project_id: str, key: str, body_sha256: str
                 )
             )
     except IntegrityError:
-        earlier = _earlier(connection, project_id, key)
-        if earlier is None:
+        taken = _earlier(connection, project_id, key)
+        if taken is None:
             raise
-        return earlier
+        return taken
     return None
 
 
-def _same(connection: Connection, project_id: str, earlier: RowMapping, body_sha256: str) -> str:
-    if earlier["body_sha256"] != body_sha256:
+def _same(connection: Connection, project_id: str, taken: RowMapping, body_sha256: str) -> str:
+    if taken["body_sha256"] != body_sha256:
         raise OtherBody("the idempotency key has made another job, with another body; choose a new key")
-    job_id: str = earlier["job_id"]
+    job_id: str = taken["job_id"]
     alive = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.project_id == project_id, jobs.c.deleted.is_(None))
     if connection.execute(alive).one_or_none() is None:
         raise Conflict(f"the idempotency key has made {job_id}, which was deleted; choose a new key")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -22,10 +22,19 @@ ENDS = FINAL | {State.QUEUED, State.HELD, State.PAUSED}
 
 BACKOFF_LIMIT_S = 60
 PUBLISHING_ATTEMPTS = 3
-"""A job that publishes is tried again so many times `max_attempts`: its version may be there already."""
+"""A job that may have published is tried again so many times `max_attempts`."""
 
 PROGRESS_EVENT_S = 1.0
 """A job writes at most one progress event in this time."""
+
+Anew = Literal["input-changed", "records-gone"]
+ANEW: dict[Anew, tuple[str, str]] = {
+    "input-changed": ("InputChanged", "the input, or the corpus, has changed since the run's records were written"),
+    "records-gone": ("RecordsGone", "the run's records were removed, since another run of the corpus published"),
+}
+"""Why a job begins anew: the condition, and its message."""
+
+UNAPPROVED: dict[str, object] = {"held_digest": None, "approved": False}
 
 
 def heartbeat(job: LockedJob, settings: Settings, progress: Sequence[StepProgress] | None) -> Orders:
@@ -36,6 +45,8 @@ def heartbeat(job: LockedJob, settings: Settings, progress: Sequence[StepProgres
         told = [step.model_dump(mode="json") for step in progress]
         if _made(told) != _made(_progress(job)):
             values["progressed"] = job.now
+        if (done := sum(step.shards_done for step in progress)) > job.row["tasks_done"]:
+            values |= {"tasks_done": done, "crashes": 0}
         values["progress"] = told
         if _is_news(job, told):
             events.append(("progress", {"steps": told}))
@@ -71,26 +82,36 @@ def _is_news(job: LockedJob, told: Sequence[dict[str, Any]]) -> bool:
     return _made(told) != _made(last.data["steps"]) and (job.now - last.at).total_seconds() >= PROGRESS_EVENT_S
 
 
-def permit(job: LockedJob) -> None:
+def permit(job: LockedJob, version: int, digest: str) -> None:
     """To PUBLISHING, while the lease lasts."""
     if job.state is not State.RUNNING:
         raise IllegalState(f"{job.id} is {job.state}; only a RUNNING job may publish")
-    if job.row["hold"] and not job.row["approved"]:
+    if job.row["hold"] and not (job.row["approved"] and job.row["held_digest"] == digest):
         raise IllegalState(f"{job.id} must be approved before it publishes")
     job.note(guard=jobs.c.lease_until > clock())  # LostLease where it has run out, though nobody took it yet
-    job.change(State.PUBLISHING, values={"progressed": job.now})
+    job.change(State.PUBLISHING, values={"progressed": job.now, "permitted": version})
 
 
-def next_generation(job: LockedJob) -> int:
+def settle(job: LockedJob) -> None:
+    """Forget the permit."""
+    job.note(values={"permitted": None})
+
+
+def next_generation(job: LockedJob, why: Anew) -> int:
     """A new run: what was approved is not what it will publish, so it must be approved again."""
     if job.state is State.PUBLISHING:
         raise IllegalState(f"{job.id} is PUBLISHING: its run can no longer be changed")
     generation: int = job.row["generation"] + 1
-    message = f"the input has changed since the run's records were written; generation {generation} begins anew"
-    anew = {"generation": generation, "approved": False, "progress": [], "progressed": job.now}
-    changed = Condition(type="InputChanged", is_true=True, at=job.now, reason="input-changed", message=message)
-    job.note(conditions=[changed], values=anew)
+    condition, what = ANEW[why]
+    message = f"{what}; generation {generation} begins anew"
+    changed = Condition(type=condition, is_true=True, at=job.now, reason=why, message=message)
+    job.note(conditions=[changed], values={**new_run(job), "progressed": job.now})
     return generation
+
+
+def new_run(job: LockedJob) -> dict[str, object]:
+    """What a job is before a run of its own, with the next generation, has begun."""
+    return {**UNAPPROVED, "generation": job.row["generation"] + 1, "progress": [], "tasks_done": 0}
 
 
 def finish(job: LockedJob, ending: Ending) -> None:
@@ -102,7 +123,29 @@ def finish(job: LockedJob, ending: Ending) -> None:
         state = {State.CANCELLING: State.CANCELLED, State.PAUSING: State.PAUSED}.get(job.state, state)
     told = {name: getattr(ending, name) for name in ("version", "published", "documents_read", "documents_kept")}
     known = {name: value for name, value in told.items() if value is not None}
-    job.change(state, reason=ending.reason, message=ending.message, conditions=ending.conditions, values=known)
+    if state is State.SUCCEEDED or (state is State.FAILED and ending.is_settled):
+        known["permitted"] = None
+    if state is State.HELD:
+        known |= {**UNAPPROVED, "held_digest": ending.held_digest}
+    conditions = ending.conditions
+    is_known = "permitted" in known
+    was_said = any(condition["type"] == "MayBePublished" for condition in job.row["conditions"])
+    if job.row["permitted"] is not None and state in FINAL and (was_said or not is_known):
+        conditions = (*conditions, _may_be_published(job, is_true=not is_known))
+    is_held_back = ending.state is State.HELD and state is not State.HELD
+    reason = job.row["reason"] if is_held_back else ending.reason  # it waits for who asked, not for an approval
+    job.change(state, reason=reason, message=ending.message, conditions=conditions, values=known)
+
+
+def _may_be_published(job: LockedJob, *, is_true: bool) -> Condition:
+    message = f"version {job.row['permitted']} may be of this job, now or later; a retry looks first"
+    return Condition(
+        type="MayBePublished",
+        is_true=is_true,
+        at=job.now,
+        reason="permitted" if is_true else "known",
+        message=message if is_true else "the corpus says what became of it",
+    )
 
 
 def lose(job: LockedJob, settings: Settings, reason: str, message: str) -> None:
@@ -115,9 +158,10 @@ def lose(job: LockedJob, settings: Settings, reason: str, message: str) -> None:
         job.change(State.PAUSED, reason="killed", message=message, conditions=[condition])
         return
     crashes = job.row["crashes"] + 1
-    is_publishing = job.state is State.PUBLISHING
-    if crashes >= settings.max_attempts * (PUBLISHING_ATTEMPTS if is_publishing else 1):
-        job.change(State.CRASHED, reason=reason, message=message, conditions=[condition], values={"crashes": crashes})
+    is_permitted = job.row["permitted"] is not None
+    if crashes >= settings.max_attempts * (PUBLISHING_ATTEMPTS if is_permitted else 1):
+        conditions = [condition, _may_be_published(job, is_true=True)] if is_permitted else [condition]
+        job.change(State.CRASHED, reason=reason, message=message, conditions=conditions, values={"crashes": crashes})
         return
     wait_s = min(2**crashes, BACKOFF_LIMIT_S)
     job.change(

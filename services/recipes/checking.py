@@ -16,6 +16,8 @@ EXAMPLE_OCCURRENCE = datetime(2000, 1, 1, tzinfo=UTC)
 """What placeholders are filled with to see whether a recipe would be valid."""
 MAX_DEPTH = 32
 LARGEST = 2**63
+MOST = {"sources": 1000, "stages": 200}
+"""How many a recipe may have."""
 
 
 def checked(body: dict[str, Any]) -> Recipe:
@@ -39,13 +41,21 @@ def invalid_recipe(problems: Sequence[Problem], below: str = "") -> Invalid:
 
 
 def _read(body: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
-    problems = [*_unwritable(body)] or placeholder_problems(body)
+    problems = [*_unwritable(body)] or [*_too_many(body)] or placeholder_problems(body)
     if problems:
         return None, problems
     try:
         return validate_recipe(fill_placeholders(body, EXAMPLE_OCCURRENCE) if has_placeholders(body) else body), []
     except RecipeError as error:
         return None, [*error.problems]
+
+
+def _too_many(body: dict[str, Any]) -> list[Problem]:
+    return [
+        Problem(name, f"has {len(items)} items, expected at most {most}")
+        for name, most in MOST.items()
+        if isinstance(items := body.get(name), list) and len(items) > most
+    ]
 
 
 def _unwritable(body: dict[str, Any]) -> list[Problem]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import services
@@ -18,6 +18,8 @@ from services.settings import Settings
 
 TAIL_BYTES = 4096
 """How much of what a driver wrote at last is kept."""
+TELL_S = 1.0
+"""How long its runner waits until a driver has been told its claim; what fits into a pipe is told at once."""
 SAID_LINES = 5
 """How many lines of it a message shows."""
 
@@ -45,7 +47,10 @@ class Child:
         self._tail = b""
         self._reader = threading.Thread(target=self._read, name=f"tail-{self.pid}", daemon=True)
         self._reader.start()
-        self._tell(claim)
+        self._told = threading.Event()
+        self._draining = threading.Event()
+        threading.Thread(target=self._tell, args=(claim,), name=f"tell-{self.pid}", daemon=True).start()
+        self._told.wait(TELL_S)
 
     def has_exited(self) -> bool:
         """Whether the driver itself is gone; what it left running is killed then."""
@@ -59,9 +64,7 @@ class Child:
 
     def drain(self) -> None:
         """Ask it to hand its job back."""
-        with suppress(BrokenPipeError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        self._draining.set()
 
     def kill(self) -> None:
         """Kill it, with all that it started."""
@@ -78,11 +81,14 @@ class Child:
         return f"its driver ended with {how}" + (f": {' / '.join(said)}" if said else "")
 
     def _tell(self, claim: Claim) -> None:
-        stdin = self._process.stdin
-        with suppress(BrokenPipeError):  # it died at once, which its exit will say
+        """Tell it the claim; a driver that does not listen keeps this thread waiting, not the runner. Then hold its
+        standard input open until it is to stop."""
+        with suppress(BrokenPipeError), self._process.stdin or nullcontext() as stdin:  # its exit will say if it died
             if stdin is not None:
                 stdin.write(claim.model_dump_json().encode() + b"\n")
                 stdin.flush()
+                self._told.set()
+                self._draining.wait()
 
     def _read(self) -> None:
         output = self._process.stdout

@@ -70,13 +70,15 @@ class Driver:
 
     def _begin(self) -> None:
         reach("driver.before_begin")
+        until = self._heart.good_until
         try:
-            self._store.begin(self._claim.lease)
+            patiently(lambda: self._store.begin(self._claim.lease), until)
         except IllegalState:
-            state = self._heart.beat().state
-            if state not in (State.CANCELLING, State.PAUSING):
+            state = patiently(self._heart.beat, until).state
+            if state in (State.CANCELLING, State.PAUSING):
+                self._stopper.stop(Why.ASKED)
+            elif state is not State.RUNNING:  # else it was begun, and the answer was lost
                 raise
-            self._stopper.stop(Why.ASKED)
         self._meter.recall(self._store.get(self._claim.project_id, self._claim.lease.job_id).progress)
         reach("driver.after_begin")
 

@@ -18,7 +18,7 @@ from curation.errors import (
     TransientError,
 )
 from curation.manifest import InputShard, Manifest
-from curation.pipeline import Progress, curate
+from curation.pipeline import Progress, curate, is_begun
 from curation.recipe import Recipe, validate_recipe
 from curation.report import Report
 from curation.runner import open_runner
@@ -29,8 +29,10 @@ from services.errors import IllegalState, Invalid, LostLease
 from services.failpoints import reach
 from services.identity.projects import Projects
 from services.jobs.job import Claim, Condition, Ending
+from services.jobs.rows import run_id
 from services.jobs.states import State
 from services.jobs.store import JobStore
+from services.jobs.work import Anew
 from services.runner.heart import Heart
 from services.runner.patience import AWAY, patiently
 from services.runner.progress import Meter
@@ -72,8 +74,9 @@ class TryAgain(Exception):  # noqa: N818, it ends this process, not the job
 class _Held(Exception):  # noqa: N818, it is no error
     """The run is done but for publishing, which must be approved."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, digest: str, report: Report) -> None:
         super().__init__("held")
+        self.digest = digest
         self.report = report
 
 
@@ -98,12 +101,12 @@ class Execution:
         self._meter = meter
         self._stopper = stopper
         self._generation = claim.generation
-        self._hold = claim.hold
+        self._approved = claim.approved
+        self._permitted = claim.permitted
         self._confinement = Confinement(())
         self._corpus: Corpus | None = None
         self._conditions: list[Condition] = []
         self._begun: set[str] = set()
-        self._is_permitted = False
 
     def run(self) -> Ending:
         """Do the work. Raises what `curate` raises, Invalid for files outside of the project's roots, and Stopped."""
@@ -113,6 +116,9 @@ class Execution:
         self._corpus = Corpus(recipe.output)
         if (done := self._done()) is not None:
             return done
+        if self._permitted is not None and self._is_settled():
+            patiently(lambda: self._store.settle(self._claim.lease), self._heart.good_until)
+            self._permitted = None
         reach("driver.loaded")
         with self._open_runner() as runner:
             reach("driver.opened")
@@ -123,14 +129,20 @@ class Execution:
         if isinstance(error, AWAY):
             raise TryAgain(f"the database went away: {type(error).__name__}") from error
         try:
-            may_have = self._is_permitted or isinstance(error, ConflictError | StorageError)
+            may_have = self._permitted is not None or isinstance(error, ConflictError | StorageError)
             if may_have and (done := self._done()) is not None:
                 log.warning("it was published nevertheless: %s", error)
                 return done
+            is_settled = self._permitted is not None and self._is_settled()
         except StorageError as second:
-            raise TryAgain(f"{second} (after: {error})") from error
-        if _may_go_through(error):
+            if self._goes_on_after(second):
+                raise TryAgain(f"{second} (after: {error})") from error
+            is_settled = False
+        if self._goes_on_after(error):
             raise TryAgain(f"{type(error).__name__}: {error}") from error
+        return self._failed(error).model_copy(update={"is_settled": is_settled})
+
+    def _failed(self, error: Exception) -> Ending:
         reason = next((reason for kind, reason in REASONS if isinstance(error, kind)), None)
         if reason is None:
             log.error("a defect: %s", error, exc_info=error)
@@ -150,18 +162,18 @@ class Execution:
     def publish(self, manifest: Manifest, report: Report) -> None:
         """Hold the run, or ask for the permit to publish it."""
         reach("driver.drafted")
-        if self._hold:
-            raise _Held(report)
+        if self._claim.hold and self._approved != manifest.digest:
+            raise _Held(manifest.digest, report)
         self._stopper.shield()
         reach("driver.before_permit")
-        self._is_permitted = True  # as far as this process can tell, should the answer be lost
-        self._permit()
+        self._permitted = manifest.version  # as far as this process can tell, should the answer be lost
+        self._permit(manifest)
         reach("driver.after_permit")
 
-    def _permit(self) -> None:
+    def _permit(self, manifest: Manifest) -> None:
         lease = self._claim.lease
         try:
-            patiently(lambda: self._store.permit(lease), self._heart.good_until)
+            patiently(lambda: self._store.permit(lease, manifest.version, manifest.digest), self._heart.good_until)
         except LostLease:
             self._stopper.stop(Why.LOST)
             raise Stopped from None
@@ -182,6 +194,8 @@ class Execution:
         return open_runner("ray", workers=self._claim.workers or settings.workers, address=settings.ray_address)
 
     def _curate(self, recipe: Recipe, runner: Runner) -> Ending:
+        if self._claim.has_begun and not self._has_records():
+            self._begin_anew("records-gone")
         for _ in range(MAX_GENERATIONS):
             try:
                 outcome = curate(recipe, runner, self._run_id(self._generation), self._watch, self)
@@ -189,21 +203,25 @@ class Execution:
                 reach("driver.held")
                 message = f"{held.report.documents('kept'):,} documents wait to be published"
                 self._is_so("Held", message)
-                return self._ending(State.HELD, "approval", message, report=held.report)
+                ending = self._ending(State.HELD, "approval", message, report=held.report)
+                return ending.model_copy(update={"held_digest": held.digest})
             except OtherRunError as error:
                 log.warning("%s", error)
-                self._begin_anew()
+                self._begin_anew("input-changed")
                 continue
             reach("driver.swept")
             is_own = outcome.published or outcome.run in self._run_ids()
             return self._succeeded(outcome.version, is_own, outcome.report)
         raise InputError(f"the input, or the corpus, changed {MAX_GENERATIONS} times while it was read")
 
-    def _begin_anew(self) -> None:
-        """Go on as a new run. What was approved was another one, so it is held again."""
+    def _has_records(self) -> bool:
+        return self._corpus is not None and is_begun(self._corpus, self._run_id(self._generation))
+
+    def _begin_anew(self, why: Anew) -> None:
+        """Go on as a new run. What was approved was another one."""
         lease = self._claim.lease
-        self._generation = patiently(lambda: self._store.next_generation(lease), self._heart.good_until)
-        self._hold = self._store.get(self._claim.project_id, lease.job_id).hold
+        self._generation = patiently(lambda: self._store.next_generation(lease, why), self._heart.good_until)
+        self._approved = None
         self._meter.begin_anew()
         self._begun.clear()
         reach("driver.began_anew")
@@ -226,7 +244,7 @@ class Execution:
     # --------------------------------------------------------------------- its ends
 
     def _run_id(self, generation: int) -> str:
-        return f"{self._claim.lease.job_id}-{generation}"
+        return run_id(self._claim.lease.job_id, generation)
 
     def _run_ids(self) -> list[str]:
         """The ids of all the job's runs, newest first."""
@@ -237,10 +255,21 @@ class Execution:
         corpus = self._corpus
         if corpus is None:
             return None
-        for run_id in self._run_ids():
-            if (version := corpus.published(run_id)) is not None:
+        for own in self._run_ids():
+            if (version := corpus.published(own)) is not None:
                 return self._succeeded(version, True, corpus.report(version))
         return None
+
+    def _is_settled(self) -> bool:
+        """Whether the corpus has passed the version that the job was permitted to publish, and none of its runs did it:
+        so nor can a worker that still sleeps."""
+        if self._corpus is None or self._permitted is None or self._corpus.head() < self._permitted:
+            return False
+        return all(self._corpus.published(own) is None for own in self._run_ids())
+
+    def _goes_on_after(self, error: Exception) -> bool:
+        """Whether another attempt may go through; one that may have published has to look, whatever the store says."""
+        return _may_go_through(error) or (self._permitted is not None and isinstance(error, StorageError))
 
     def _succeeded(self, version: int, published: bool, report: Report) -> Ending:
         kept = report.documents("kept")

@@ -38,24 +38,13 @@ class JobLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the line until the next batch."""
-        given = getattr(record, "fields", None)
-        fields: dict[str, str | int | float | bool | None] = {}
-        if isinstance(given, Mapping):
-            fields = {str(name): _jsonable(value) for name, value in given.items()}
-        if record.exc_info:
-            fields["traceback"] = clean(logging.Formatter().formatException(record.exc_info)[-LENGTH:])
-        self._waiting.append(
-            NewLogLine(
-                at=datetime.fromtimestamp(record.created, UTC),
-                level=_level(record.levelno),
-                logger=record.name[:120],
-                message=clean(record.getMessage()[:LENGTH]),
-                fields=fields,
-            )
-        )
+        try:
+            self._waiting.append(_line(record))
+        except Exception:  # noqa: BLE001, a line that cannot be written ends no job
+            self.handleError(record)
 
     def flush(self) -> None:
-        """Send what waits; it goes on waiting while the database is away."""
+        """Send what waits; it goes on waiting while the database is away. Lines that it refuses are dropped."""
         with self._sending:
             lines = []
             while self._waiting:
@@ -67,6 +56,8 @@ class JobLog(logging.Handler):
             except AWAY as error:
                 print(f"{len(lines)} log lines wait: {type(error).__name__}", file=sys.stderr)
                 self._waiting.extendleft(reversed(lines[-(WAITING_LINES - len(self._waiting)) :]))
+            except Exception as error:  # noqa: BLE001, nor do lines that are not kept
+                print(f"{len(lines)} log lines are dropped: {type(error).__name__}", file=sys.stderr)
 
     def close(self) -> None:
         """Send what waits, and end."""
@@ -78,6 +69,22 @@ class JobLog(logging.Handler):
     def _send_now_and_then(self) -> None:
         while not self._closing.wait(EVERY_S):
             self.flush()
+
+
+def _line(record: logging.LogRecord) -> NewLogLine:
+    given = getattr(record, "fields", None)
+    fields: dict[str, str | int | float | bool | None] = {}
+    if isinstance(given, Mapping):
+        fields = {str(name): _jsonable(value) for name, value in given.items()}
+    if record.exc_info:
+        fields["traceback"] = clean(logging.Formatter().formatException(record.exc_info)[-LENGTH:])
+    return NewLogLine(
+        at=datetime.fromtimestamp(record.created, UTC),
+        level=_level(record.levelno),
+        logger=record.name[:120],
+        message=clean(record.getMessage()[:LENGTH]),
+        fields=fields,
+    )
 
 
 def _level(number: int) -> Level:

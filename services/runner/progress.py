@@ -20,19 +20,36 @@ TELL_FROM = 0.05
 WINDOWS = 8
 """The newest half of the shards is divided into so many windows; how they differ is the range."""
 
+RECORD_S = 0.05
+"""What comes sooner after a recorded shard was recorded, too: by an attempt that died before it could tell."""
+
 Step = Literal["filter", "deduplicate", "finish", "publish"]
 STEPS: tuple[Step, ...] = ("filter", "deduplicate", "finish", "publish")
 
 
 @dataclass
 class _Measured:
-    """One step so far; times are seconds of the meter's clock."""
+    """One step so far; times are seconds of the meter's clock. Rates and the time left leave out what was recorded."""
 
     started: float
+    earlier: int
+    """How many shards earlier attempts are known to have done."""
     last: Progress
     updated: float
+    recorded: Progress
+    """The last that was told of what earlier attempts did; the first of all, where they did nothing."""
+    since: float
+    """When it was told."""
     ends: list[float] = field(default_factory=list)
     """When each shard was done."""
+
+    def take(self, told: Progress, now: float) -> None:
+        """Take note of how far the step is."""
+        is_record = told.done <= self.earlier or (self.earlier > 0 and now - self.updated < RECORD_S)
+        if is_record and self.recorded is self.last:
+            self.recorded, self.since = told, now
+        self.last, self.updated = told, now
+        self.ends += [now] * (told.done - len(self.ends))
 
 
 class Meter:
@@ -54,9 +71,11 @@ class Meter:
         """Take note of how far a step is."""
         now = self._seconds()
         with self._lock:
-            step = self._steps.setdefault(cast(Step, progress.step), _Measured(now, progress, now))
-            step.last, step.updated = progress, now
-            step.ends += [now] * (progress.done - len(step.ends))
+            name = cast(Step, progress.step)
+            if name not in self._steps:
+                earlier = next((step.shards_done for step in self._earlier if step.step == name), 0)
+                self._steps[name] = _Measured(now, earlier, progress, now, progress, now)
+            self._steps[name].take(progress, now)
 
     def recall(self, steps: Sequence[StepProgress]) -> None:
         """What earlier attempts did, which is shown until this one comes to the same step."""
@@ -79,7 +98,8 @@ class Meter:
         return self._begin + timedelta(seconds=seconds)
 
     def _shown(self, step: _Measured) -> StepProgress:
-        last, took_s = step.last, step.updated - step.started
+        last, recorded, took_s = step.last, step.recorded, step.updated - step.since
+        ends, total = step.ends[recorded.done :], last.total - recorded.done
         return StepProgress(
             step=cast(Step, last.step),
             shards_done=last.done,
@@ -88,9 +108,9 @@ class Meter:
             bytes=last.bytes,
             started=self._at(step.started),
             updated=self._at(step.updated),
-            documents_per_s=_rate(last.documents, took_s),
-            bytes_per_s=_rate(last.bytes, took_s),
-            left_s=None if last.step == "deduplicate" else left_s(step.started, step.ends, last.total),
+            documents_per_s=_rate(last.documents - recorded.documents, took_s),
+            bytes_per_s=_rate(last.bytes - recorded.bytes, took_s),
+            left_s=None if last.step == "deduplicate" else left_s(step.since, ends, total),
         )
 
 

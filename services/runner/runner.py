@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from services.database import Database, open_database
 from services.database.presence import Presence
 from services.errors import IllegalState, LostLease
@@ -16,7 +18,6 @@ from services.jobs.states import State
 from services.jobs.store import JobStore
 from services.logs import set_up_logging
 from services.runner.child import Child, wait_for
-from services.runner.patience import AWAY
 from services.runner.standing import Standing, standings
 from services.settings import Settings, load_settings
 
@@ -47,8 +48,8 @@ class Runner:
             while not stop.is_set():
                 try:
                     self._turn()
-                except AWAY as error:
-                    log.warning("the database is away: %s", type(error).__name__)
+                except SQLAlchemyError as error:
+                    log.warning("the database is away, or refuses: %s", type(error).__name__)
                 stop.wait(self._settings.poll_s)
         finally:
             self._drain()
@@ -142,7 +143,7 @@ class Runner:
                 if child.has_exited() and found[child.claim.lease.job_id].is_held:
                     self._hand_back(child.claim.lease)
             self._presence.leave()
-        except AWAY as error:
+        except SQLAlchemyError as error:
             log.warning("the database is away, leases will run out: %s", type(error).__name__)
 
     def _hand_back(self, lease: Lease) -> None:

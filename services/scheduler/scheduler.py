@@ -6,19 +6,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.database import Database
 from services.database.presence import Presence
-from services.database.tables import deliveries, occurrences
 from services.failpoints import reach
 from services.intake import Intake
 from services.jobs.store import JobStore
+from services.scheduler.trimming import trim
 from services.scheduler.turn import Turns
-from services.schedules.schedule import OccurrenceState
 from services.schedules.store import ScheduleStore
 from services.settings import Settings
 
@@ -74,17 +72,8 @@ class Scheduler:
         _attempt(presence.leave)
 
     def trim(self) -> int:
-        """Forget what is older than the settings keep: events, deliveries that are done, occurrences that were left
-        out; how many rows."""
-        before = self._database.now() - timedelta(days=self._settings.keep_events_days)
-        left_out = (OccurrenceState.SKIPPED, OccurrenceState.MISSED)
-        old = [
-            delete(deliveries).where(deliveries.c.created < before, deliveries.c.state != "PENDING"),
-            delete(occurrences).where(occurrences.c.created < before, occurrences.c.state.in_(left_out)),
-        ]
-        trimmed = self._jobs.trim(before)
-        with self._database.transaction() as connection:
-            return trimmed + sum(connection.execute(statement).rowcount for statement in old)
+        """Forget what is older than the settings keep; how many rows."""
+        return trim(self._database, self._jobs, self._settings)
 
 
 class _Chore:

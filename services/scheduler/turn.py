@@ -1,8 +1,9 @@
 """One look at one schedule: what has passed is written down, and what may start is started.
 
-Both halves lock the schedule's row, so of any number of schedulers one does it. The first decides which occurrences
-are run; from then on their rows say so. The second starts them: the job is submitted in the transaction that writes
-STARTED, so an occurrence has one job, or none and is still WAITING.
+What is to be done is found without a lock; only where there is something, the schedule's row is locked and it is done,
+so of any number of schedulers one does it. First it is decided which occurrences are run; from then on their rows say
+so. Then they are started: the job is submitted in the transaction that writes STARTED, so an occurrence has one job, or
+none and is still WAITING.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from services.jobs.job import NewJob, Submission
 from services.jobs.rows import plain
 from services.jobs.states import FINAL, State
 from services.jobs.store import JobStore
-from services.scheduler.ending import count_endings, count_states
+from services.scheduler.ending import count_endings, count_failures, endings
 from services.schedules.cron import jitter
 from services.schedules.misfire import Missed, Passed, decide_misfires
 from services.schedules.overlap import BACKFILL, SCHEDULED, Active, Turn, Waiting, plan_turn
@@ -34,6 +35,8 @@ from services.schedules.timetable import Timetable
 
 MAX_MISSED = 1000
 """How many missed occurrences of one outage get a row each; the first row stands for those before."""
+
+UNSTOPPABLE = (State.CANCELLING, State.PUBLISHING)
 
 MAX_REASON = 2000
 """Characters."""
@@ -59,13 +62,19 @@ class Turns:
 
     def take(self, schedule_id: str, now: datetime) -> int:
         """Decide and start; how many jobs were started. Nothing where another scheduler is at it."""
-        with self._database.transaction() as connection:
-            schedule = _lock(connection, schedule_id)
-            if schedule is None:
-                return 0
-            count_endings(connection, schedule_id, now)
-            _look(connection, schedule_id, now)
-            reach("scheduler.after_occurrence")
+        with self._database.reading() as connection:
+            schedule = _read(connection, schedule_id)
+            has_endings = connection.execute(endings(schedule_id).limit(1)).first() is not None
+        passed = _passed(schedule, now)
+        if has_endings or passed is not None:
+            with self._database.transaction() as connection:
+                locked = _lock(connection, schedule_id)
+                if locked is None:
+                    return 0
+                count_endings(connection, schedule_id, now)
+                if passed is not None and _is_same(locked, schedule):
+                    _write_down(connection, schedule_id, passed)
+                reach("scheduler.after_occurrence")
         reach("scheduler.after_decision")
         return self._start(schedule_id, now)
 
@@ -75,7 +84,7 @@ class Turns:
             for job_id in turn.cancel:
                 self._cancel(schedule, job_id)
             schedule, turn = self._planned(schedule_id, now)
-        if turn == Turn():
+        if not (turn.start or turn.skip):
             return 0
         prepared = self._prepare(schedule, turn)
         with self._database.transaction() as connection:
@@ -118,7 +127,7 @@ class Turns:
 
     def _carry_out(self, connection: Connection, prepared: Prepared, now: datetime) -> int:
         """Do what the rows say now, of what is prepared."""
-        schedule, started, failed = prepared.schedule, 0, 0
+        schedule, started, failed = prepared.schedule, 0, False
         turn = _plan(connection, schedule, now)
         for waiting, reason in turn.skip:
             _settle(connection, schedule["id"], waiting, OccurrenceState.SKIPPED, reason=reason)
@@ -126,13 +135,14 @@ class Turns:
             if waiting in prepared.failures:
                 reason = prepared.failures[waiting]
                 _settle(connection, schedule["id"], waiting, OccurrenceState.FAILED, reason=reason)
-                failed += not waiting.kind.startswith(BACKFILL)
+                failed |= not waiting.kind.startswith(BACKFILL)
             elif waiting in prepared.jobs:
                 new = prepared.jobs[waiting]
                 job, _ = self._jobs.submit(schedule["project_id"], new, _name(schedule), connection=connection)
                 _settle(connection, schedule["id"], waiting, OccurrenceState.STARTED, job_id=job.id)
                 started += 1
-        count_states(connection, schedule["id"], [State.FAILED] * failed, now)
+        if failed:
+            count_failures(connection, schedule["id"], now)
         return started
 
     def _cancel(self, schedule: RowMapping, job_id: str) -> None:
@@ -155,16 +165,35 @@ def _name(schedule: RowMapping) -> str:
     return f"schedule:{schedule['id']}"
 
 
-def _look(connection: Connection, schedule_id: str, now: datetime) -> None:
-    """Write down every occurrence that has passed, and move the cursor behind it."""
-    row = _read(connection, schedule_id)
+@dataclass(frozen=True)
+class PassedBy:
+    """Every occurrence that has passed, as rows, and where the schedule goes on."""
+
+    rows: list[dict[str, object]]
+    cursor: datetime
+    next_at: datetime | None
+
+
+def _passed(row: RowMapping, now: datetime) -> PassedBy | None:
+    """None where none has."""
     if row["paused"] is not None or row["next_at"] is None or row["next_at"] > now:
-        return
+        return None
     timetable = Timetable(definition_of(row))
-    rows = _passed_rows(row, timetable, now)
-    if rows:
-        connection.execute(insert(occurrences), rows)
-    going = {"cursor": now, "next_at": timetable.first(now)}
+    return PassedBy(_passed_rows(row, timetable, now), now, timetable.first(now))
+
+
+def _is_same(locked: RowMapping, read: RowMapping) -> bool:
+    """Whether what was found of the schedule as it was read is true of it now."""
+    return all(locked[name] == read[name] for name in ("revision", "cursor", "paused"))
+
+
+def _write_down(connection: Connection, schedule_id: str, passed: PassedBy) -> None:
+    """Keep what has passed, and move the cursor behind it; unless the endings just counted have paused the schedule."""
+    if _read(connection, schedule_id)["paused"] is not None:
+        return
+    if passed.rows:
+        connection.execute(insert(occurrences), passed.rows)
+    going = {"cursor": passed.cursor, "next_at": passed.next_at}
     connection.execute(update(schedules).where(schedules.c.id == schedule_id).values(**going))
 
 
@@ -217,12 +246,15 @@ def _plan(connection: Connection, schedule: RowMapping, now: datetime) -> Turn:
     if not waiting:
         return Turn()
     running = (
-        select(table.job_id, table.kind)
+        select(table.job_id, table.kind, jobs.c.state.not_in(UNSTOPPABLE).label("may_be_cancelled"))
         .join(jobs, jobs.c.id == table.job_id)
         .where(table.schedule_id == schedule["id"], jobs.c.state.not_in(FINAL))
         .order_by(table.job_id)
     )
-    active = [Active(**row) for row in connection.execute(running).mappings()]
+    active = [
+        Active(row["job_id"], row["kind"], bool(row["may_be_cancelled"]))
+        for row in connection.execute(running).mappings()
+    ]
     return plan_turn(Overlap(schedule["overlap"]), waiting, active)
 
 

@@ -30,6 +30,8 @@ class Active:
 
     job_id: str
     kind: str
+    may_be_cancelled: bool = True
+    """Not one that is being cancelled already, or publishes."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ def plan_turn(policy: Overlap, waiting: Sequence[Waiting], active: Sequence[Acti
     """Triggers start at once. Backfills keep to their own number of parallel jobs, and the policy is not about them;
     it is about scheduled occurrences, beside scheduled and triggered jobs."""
     triggered = [w for w in waiting if w.kind.startswith(MANUAL)]
-    running = [a.job_id for a in active if not a.kind.startswith(BACKFILL)]
+    running = [a for a in active if not a.kind.startswith(BACKFILL)]
     scheduled = sorted((w for w in waiting if w.kind == SCHEDULED), key=lambda w: w.occurrence)
     turn = _overlapping(policy, scheduled, running, free=not running and not triggered)
     return Turn(start=(*triggered, *turn.start, *_backfilling(waiting, active)), skip=turn.skip, cancel=turn.cancel)
 
 
-def _overlapping(policy: Overlap, due: Sequence[Waiting], running: Sequence[str], *, free: bool) -> Turn:
+def _overlapping(policy: Overlap, due: Sequence[Waiting], running: Sequence[Active], *, free: bool) -> Turn:
     if not due:
         return Turn()
     match policy:
@@ -67,7 +69,8 @@ def _overlapping(policy: Overlap, due: Sequence[Waiting], running: Sequence[str]
             rest = due[1:] if free else due
             return Turn(tuple(due[:1]) if free else (), _replaced(rest))
         case Overlap.CANCEL_OTHER:
-            return Turn(tuple(due[-1:]) if free else (), _replaced(due), tuple(running))
+            cancel = tuple(a.job_id for a in running if a.may_be_cancelled)
+            return Turn(tuple(due[-1:]) if free else (), _replaced(due), cancel)
 
 
 def _replaced(due: Sequence[Waiting]) -> tuple[tuple[Waiting, str], ...]:

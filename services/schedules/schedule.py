@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from services.jobs.job import Labels, Model, Name
+from services.jobs.job import Labels, Model, Name, Shown
 from services.jobs.states import State
+from services.moment import Moment
 
-FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime(2200, 1, 1, tzinfo=UTC)
 MONTH_S = 31 * 86_400
 
 
-def _bounded(moment: datetime) -> datetime:
-    if not FIRST <= moment < LAST:
-        raise ValueError(f"expected a time from {FIRST:%Y} to {LAST.year - 1}")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_bounded)]
 CronText = Annotated[str, Field(min_length=9, max_length=120, pattern=r"^[0-9A-Za-z*/,#\- ]+$")]
 ZoneName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+\-/]+$")]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
@@ -156,6 +148,8 @@ class SchedulePatch(Model):
 class Schedule(NewSchedule):
     """A schedule as it is."""
 
+    model_config = ConfigDict(extra="ignore")
+
     id: str
     next: datetime | None
     """The next occurrence in UTC, without jitter; null while paused, and behind the end."""
@@ -194,7 +188,7 @@ class OccurrenceState(StrEnum):
 Kind = Literal["schedule", "manual", "backfill"]
 
 
-class Occurrence(Model):
+class Occurrence(Shown):
     """One time that a schedule fired, or was asked to."""
 
     occurrence: datetime
@@ -212,7 +206,7 @@ class Occurrence(Model):
     job_state: State | None
 
 
-class Preview(Model):
+class Preview(Shown):
     """One of the times to come."""
 
     utc: datetime
@@ -262,7 +256,7 @@ class BackfillRequest(Model):
         return self
 
 
-class BackfillEntry(Model):
+class BackfillEntry(Shown):
     """One occurrence of the backfill's time."""
 
     occurrence: datetime
@@ -272,7 +266,7 @@ class BackfillEntry(Model):
     """Why it will not."""
 
 
-class BackfillPlan(Model):
+class BackfillPlan(Shown):
     """What a backfill runs, in its order."""
 
     id: str | None
@@ -280,3 +274,11 @@ class BackfillPlan(Model):
     will_run: int
     """How many."""
     entries: tuple[BackfillEntry, ...]
+
+
+class BackfillCancelled(Shown):
+    """What was left of a backfill."""
+
+    id: str
+    skipped: int
+    """How many of its occurrences waited, and will not be run."""

@@ -19,7 +19,7 @@ from curation.errors import Problem
 from services.database import Database, new_id
 from services.database.tables import occurrences, recipe_revisions, recipes, schedules
 from services.database.types import EPOCH, MICROSECOND, micros
-from services.errors import AlreadyExists, BadPage, Invalid, PreconditionFailed
+from services.errors import AlreadyExists, BadPage, Invalid, NotFound, PreconditionFailed
 from services.jobs.states import State
 from services.schedules.backfill import MAX_OCCURRENCES, Run, plan_backfill
 from services.schedules.cron import jitter
@@ -37,6 +37,7 @@ from services.schedules.rows import (
     skip_waiting,
 )
 from services.schedules.schedule import (
+    BackfillCancelled,
     BackfillEntry,
     BackfillPlan,
     BackfillRequest,
@@ -191,6 +192,22 @@ class ScheduleStore:
                 connection.execute(insert(occurrences), rows)
         return BackfillPlan(id=backfill_id, will_run=len(chosen), entries=entries)
 
+    def cancel_backfill(self, project_id: str, which: str, backfill_id: str, by: str) -> BackfillCancelled:
+        """Leave out what waits of a backfill; jobs that it has started go on. Again is the same as once. Raises
+        NotFound."""
+        kind = BACKFILL + backfill_id
+        with self._database.transaction() as connection:
+            row = find_schedule(connection, project_id, which, lock=True)
+            its = (occurrences.c.schedule_id == row["id"], occurrences.c.kind == kind)
+            if connection.execute(select(occurrences.c.kind).where(*its).limit(1)).first() is None:
+                raise NotFound(f"the schedule has no backfill {backfill_id!r}")
+            left = connection.execute(
+                update(occurrences)
+                .where(*its, occurrences.c.state == OccurrenceState.WAITING)
+                .values(state=OccurrenceState.SKIPPED, reason=f"the backfill was cancelled by {by}")
+            )
+        return BackfillCancelled(id=backfill_id, skipped=left.rowcount)
+
     # -------------------------------------------------------------- for the scheduler
 
     def pressing(self, now: datetime) -> Sequence[str]:
@@ -249,7 +266,7 @@ def _change(connection: Connection, row: RowMapping, new: NewSchedule, now: date
 
 def _resume(connection: Connection, row: RowMapping, now: datetime) -> None:
     cursor = max(row["cursor"], now)
-    going = {"paused": None, "pause_reason": "", "failures": 0, "cursor": cursor, "updated": now}
+    going = {"paused": None, "pause_reason": "", "failures": 0, "counted_from": now, "cursor": cursor, "updated": now}
     connection.execute(
         update(schedules)
         .where(schedules.c.id == row["id"])

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from typing import Any
 
 import httpx2
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.database import Database
@@ -30,7 +30,8 @@ from services.database.types import clock, later
 from services.errors import Invalid
 from services.failpoints import reach
 from services.settings import Settings
-from services.webhooks.guard import Endpoint, Resolver, look_up, read_endpoint, resolve
+from services.webhooks.guard import Endpoint, Resolver, look_up, read_endpoint
+from services.webhooks.resolving import resolved
 from services.webhooks.signing import signed_headers
 from services.webhooks.store import OLD_SECRET_FOR, WebhookStore
 from services.webhooks.webhook import DeliveryState
@@ -44,6 +45,9 @@ MAX_TRIES = len(BACKOFF_S) + 1
 TIMEOUT_S = 10.0
 DEADLINE_S = 30.0
 """For a whole try, however slowly an answer trickles."""
+GRACE_S = 10.0
+"""What a stop leaves of it: less than `curation serve` gives its parts."""
+STOP_POLL_S = 0.1
 LEASE_S = 120.0
 MAX_ANSWER_BYTES = 65_536
 AT_ONCE = 16
@@ -86,6 +90,7 @@ class Sender:
         resolver: Resolver = look_up,
         tls: ssl.SSLContext | None = None,
         deadline_s: float = DEADLINE_S,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -93,32 +98,39 @@ class Sender:
         self._resolver = resolver
         self._tls = tls or ssl.create_default_context()
         self._deadline_s = deadline_s
+        self._grace_s = grace_s
 
     def run(self, stop: threading.Event) -> None:
-        """Send until told to stop. A database that is away is waited for."""
+        """Send until told to stop; tries that go on then are given `grace_s`. What goes wrong is logged, and tried
+        again."""
         while not stop.is_set():
+            sent = 0
             try:
-                sent = self.tick()
+                sent = self.tick(stop)
             except SQLAlchemyError as error:
                 _log.warning("the database is away; webhooks wait", extra={"fields": {"error": type(error).__name__}})
-                sent = 0
+            except Exception:  # noqa: BLE001, the loop of the thread
+                _log.exception("sending went wrong and will be tried again")
             if not sent:
                 stop.wait(self._settings.poll_s)
 
-    def tick(self) -> int:
-        """Make the tries that are due, some at once; how many."""
+    def tick(self, stop: threading.Event | None = None) -> int:
+        """Make the tries that are due, some at once, each settled when it is done; how many. Raises what settling
+        raises, once all are done."""
         taken = self._take()
         reach("sender.after_take")
-        for attempt, outcome in zip(taken, asyncio.run(self._send_all(taken)), strict=True):
-            reach("sender.before_settle")
-            self._settle(attempt, outcome)
+        if taken:
+            asyncio.run(self._deliver_all(taken, stop or threading.Event()))
         return len(taken)
 
     # ---------------------------------------------------------------------- taking
 
     def _take(self) -> Sequence[_Try]:
+        with self._database.reading() as connection:
+            if connection.execute(_due().limit(1)).first() is None:
+                return ()
         with self._database.transaction() as connection:
-            due = connection.execute(_due()).all()
+            due = connection.execute(_due().with_for_update(skip_locked=True, of=deliveries)).all()
             now = connection.execute(select(clock())).scalar_one()
             taken = [self._taken(connection, row, now) for row in due]
             return [attempt for attempt in taken if attempt is not None]
@@ -145,7 +157,7 @@ class Sender:
 
     # --------------------------------------------------------------------- sending
 
-    async def _send_all(self, taken: Sequence[_Try]) -> Sequence[_Outcome]:
+    async def _deliver_all(self, taken: Sequence[_Try], stop: threading.Event) -> None:
         async with httpx2.AsyncClient(
             trust_env=False,
             follow_redirects=False,
@@ -153,13 +165,33 @@ class Sender:
             verify=self._tls,
             headers={"user-agent": f"curation/{version('curation')}", "content-type": "application/json"},
         ) as client:
-            return await asyncio.gather(*(self._send(client, attempt) for attempt in taken))
+            tries = [asyncio.create_task(self._deliver(client, attempt)) for attempt in taken]
+            pending = set(tries)
+            while pending and not stop.is_set():
+                _, pending = await asyncio.wait(pending, timeout=STOP_POLL_S)
+            if pending:
+                _, pending = await asyncio.wait(pending, timeout=self._grace_s)
+            for late in pending:
+                late.cancel()
+            await asyncio.wait(tries)
+        for done in tries:
+            if not done.cancelled():
+                done.result()
+
+    async def _deliver(self, client: httpx2.AsyncClient, attempt: _Try) -> None:
+        try:
+            outcome = await self._send(client, attempt)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._give_back, attempt)
+            return
+        reach("sender.before_settle")
+        await asyncio.to_thread(self._settle, attempt, outcome)
 
     async def _send(self, client: httpx2.AsyncClient, attempt: _Try) -> _Outcome:
         try:
             async with asyncio.timeout(self._deadline_s):
                 endpoint = read_endpoint(attempt.url, self._settings.webhook_hosts)
-                addresses = await asyncio.to_thread(resolve, endpoint, self._resolver)
+                addresses = await resolved(endpoint, self._resolver)
                 address = addresses[(attempt.number - 1) % len(addresses)]
                 return await self._post(client, attempt, endpoint, address)
         except TimeoutError:
@@ -170,6 +202,9 @@ class Sender:
             return _Outcome(None, "the host has no address now")
         except httpx2.HTTPError as error:
             return _Outcome(None, f"no answer: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001, whatever it is, it is this delivery's
+            _log.exception("a delivery went wrong", extra={"fields": {"delivery": attempt.delivery_id}})
+            return _Outcome(None, f"could not be sent: {type(error).__name__}")
 
     async def _post(self, client: httpx2.AsyncClient, attempt: _Try, endpoint: Endpoint, address: str) -> _Outcome:
         """POST to the address that was checked; name and certificate are the host's."""
@@ -189,15 +224,18 @@ class Sender:
 
     # -------------------------------------------------------------------- settling
 
+    def _give_back(self, attempt: _Try) -> None:
+        """A try that was broken off counts for nothing, and is made again by whoever comes next."""
+        given_back = {"lease_until": None, "tries": attempt.number - 1}
+        with self._database.transaction() as connection:
+            connection.execute(update(deliveries).where(*_is_mine(attempt)).values(**given_back))
+
     def _settle(self, attempt: _Try, outcome: _Outcome) -> None:
-        is_mine = (
-            deliveries.c.id == attempt.delivery_id,
-            deliveries.c.tries == attempt.number,
-            deliveries.c.state == DeliveryState.PENDING,
-        )
         values = {"lease_until": None, "last_status": outcome.status, "last_error": outcome.error[:MAX_ERROR_CHARS]}
         with self._database.transaction() as connection:
-            settled = connection.execute(update(deliveries).where(*is_mine).values(**values, **_next(attempt, outcome)))
+            settled = connection.execute(
+                update(deliveries).where(*_is_mine(attempt)).values(**values, **_next(attempt, outcome))
+            )
             if settled.rowcount and outcome.error:
                 _pause_if_hopeless(connection, attempt.webhook_id, outcome)
         if outcome.error:
@@ -205,9 +243,16 @@ class Sender:
             _log.info("a webhook failed: %s", outcome.error, extra={"fields": about})
 
 
-def _due() -> Any:
-    """Deliveries to take now: of every webhook the first few, the longest due first. What another sender holds is left
-    out."""
+def _is_mine(attempt: _Try) -> tuple[ColumnElement[bool], ...]:
+    return (
+        deliveries.c.id == attempt.delivery_id,
+        deliveries.c.tries == attempt.number,
+        deliveries.c.state == DeliveryState.PENDING,
+    )
+
+
+def _due() -> Select[Any]:
+    """Deliveries to take now: of every webhook the first few, the longest due first."""
     is_due = (
         deliveries.c.state == DeliveryState.PENDING,
         deliveries.c.next_at <= clock(),
@@ -225,7 +270,6 @@ def _due() -> Any:
         .where(deliveries.c.id.in_(first), *is_due)
         .order_by(deliveries.c.next_at)
         .limit(AT_ONCE)
-        .with_for_update(skip_locked=True, of=deliveries)
     )
 
 

@@ -44,6 +44,10 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class _Shown(_Model):
+    model_config = ConfigDict(extra="ignore")
+
+
 class NewWebhook(_Model):
     """Where messages go, and which."""
 
@@ -74,7 +78,7 @@ class WebhookPatch(_Model):
     events: Events | None = None
 
 
-class Webhook(_Model):
+class Webhook(_Shown):
     """Where messages go. Its secret is shown when it is made or rotated, and never again."""
 
     id: str
@@ -100,7 +104,7 @@ class WebhookWithSecret(Webhook):
     """`whsec_…`: give it to the receiver, which verifies signatures as https://www.standardwebhooks.com says."""
 
 
-class Delivery(_Model):
+class Delivery(_Shown):
     """One message to one webhook."""
 
     id: str
@@ -121,7 +125,7 @@ class Delivery(_Model):
     delivered: datetime | None = None
 
 
-class Replayed(_Model):
+class Replayed(_Shown):
     """How many deliveries are sent again."""
 
     count: int

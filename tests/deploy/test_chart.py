@@ -101,6 +101,7 @@ def test_pods_are_confined() -> None:
         "readOnlyRootFilesystem: true",
         "allowPrivilegeEscalation: false",
         "drop: [ALL]",
+        "enableServiceLinks: false",
     ):
         assert line in helpers
     for path in TEMPLATES:

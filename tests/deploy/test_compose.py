@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,7 +50,9 @@ def test_the_command_is_one_of_ours(name: str) -> None:
 
 def test_the_runner_s_script_ends_in_a_command_of_ours() -> None:
     script = (DEPLOY / "runner.sh").read_text()
-    parses(script.strip().splitlines()[-1].removeprefix("exec curation ").split())
+    [command] = re.findall(r"^curation (.*) &$", script, re.MULTILINE)
+    parses(command.split())
+    subprocess.run(["bash", "-n", DEPLOY / "runner.sh"], check=True)
     assert (DEPLOY / "runner.sh").stat().st_mode & 0o111
     assert f"{PREFIX}RAY_ADDRESS" in OURS["runner"]["environment"]
 
@@ -127,10 +134,82 @@ def test_ray_asks_for_a_token_everywhere() -> None:
         assert OURS[name]["environment"]["RAY_AUTH_MODE"] == "token"
         assert OURS[name]["environment"]["RAY_AUTH_TOKEN_PATH"] == "/run/secrets/ray_token"
     cluster = yaml.safe_load((DEPLOY / "kuberay" / "raycluster.yaml").read_text())
-    assert cluster["spec"]["authOptions"]["mode"] == "token"
+    assert cluster["spec"]["authOptions"] == {"mode": "token", "secretName": "curation-ray"}
     locked = re.search(r"^ray(?:\[.*\])?==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert locked is not None
     assert cluster["spec"]["rayVersion"] == locked[1]
+
+
+def test_kuberay_asks_what_the_image_has_not_the_dashboard() -> None:
+    """KubeRay puts in probes of its own, of the dashboard's agent, where there are none; the image's Ray has none."""
+    cluster = yaml.safe_load((DEPLOY / "kuberay" / "raycluster.yaml").read_text())
+    for group in (cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        assert pod["enableServiceLinks"] is False
+        [container] = pod["containers"]
+        ports = {port["containerPort"] for port in container["ports"]}
+        assert ports == {int(group["rayStartParams"].get("node-manager-port", 6379))}
+        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+            probe = container[name]
+            assert probe.get("tcpSocket", {}).get("port") in ports or probe["exec"]["command"][:2] == [
+                "ray",
+                "health-check",
+            ]
+
+
+STAND_IN = """#!/bin/bash
+trap 'echo {name} stops; exit 0' TERM
+echo Ray runtime started.
+echo $$ > {name}.pid.new; mv {name}.pid.new {name}.pid
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.mark.parametrize(("dies", "sent", "code"), [("ray", 9, 1), ("curation", 9, 137), (None, 15, 0)])
+def test_the_runner_s_script_ends_when_ray_or_the_runner_does(
+    tmp_path: Path, dies: str | None, sent: int, code: int
+) -> None:
+    """Programs in the places of `ray` and `curation` that run until they are stopped: what is tried is the script."""
+    for name in ("ray", "curation"):
+        (tmp_path / name).write_text(STAND_IN.format(name=name))
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CURATION_RAY_ADDRESS": "127.0.0.1:6379"}
+    process = subprocess.Popen(
+        [DEPLOY / "runner.sh"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while not all((tmp_path / f"{name}.pid").exists() for name in ("ray", "curation")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.kill(process.pid if dies is None else int((tmp_path / f"{dies}.pid").read_text()), sent)
+        said = process.communicate(timeout=30)[0]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == code, said
+    assert [name for name in ("ray", "curation") if f"{name} stops" in said] == [
+        n for n in ("ray", "curation") if n != dies
+    ]
+    if dies == "ray":
+        assert "Ray's node has ended" in said
+
+
+def test_the_runner_s_script_ends_when_ray_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "ray").write_text("#!/bin/sh\necho no head; exit 1\n")
+    (tmp_path / "ray").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CURATION_RAY_ADDRESS": "127.0.0.1:6379"}
+    done = subprocess.run(
+        [DEPLOY / "runner.sh"], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no head\n" in done.stderr
+    assert "did not start at 127.0.0.1:6379" in done.stderr
 
 
 # ---------------------------------------------------------------------- watchers

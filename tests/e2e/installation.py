@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from curation.corpus import Corpus
+from services.client import Client, UnreachableError
 from services.database import Database, open_database
 from services.database.migrate import upgrade
+from services.identity.keys import Keys
 from services.identity.projects import Projects
-from services.jobs.job import Job, NewJob
+from services.jobs.job import Job, JobFilter, NewJob
 from services.jobs.states import FINAL
 from services.jobs.store import JobStore
+from services.recipes.store import RecipeStore
 from services.runner.runner import Runner
+from services.schedules.schedule import NewSchedule
+from services.schedules.store import ScheduleStore
 from services.settings import Settings
 from tests.pipeline.inputs import recipe
 
 PATIENCE_S = 90.0
-MIGRATING = threading.Lock()
-"""Alembic migrates one database of a process at a time."""
 Part = Literal["all", "api", "scheduler", "runner"]
 Answer = TypeVar("Answer")
 
@@ -47,11 +52,12 @@ class Installation:
         self.settings = Settings(**values, runner_name="here", max_attempts=5)
         self.marker = folder / "reached"
         self.database: Database = open_database(self.settings, pool_size=3)
-        with MIGRATING:
-            upgrade(self.database)
+        upgrade(self.database)
         self.project = Projects(self.database, self.settings).ensure_default()
         self.store = JobStore(self.database, self.settings)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._clients: list[Client] = []
+        self._key: str | None = None
 
     @property
     def corpus(self) -> Corpus:
@@ -65,6 +71,18 @@ class Installation:
         """A job that is acknowledged; its id."""
         new = NewJob(recipe=self.recipe(), recipe_name="small", corpus="small", corpus_url=self.output, **job)
         return self.store.submit(self.project.id, new, "test")[0].id
+
+    def schedule(self) -> str:
+        """A schedule with one occurrence, which is due; its id."""
+        RecipeStore(self.database).create(self.project.id, "small", self.recipe(), "test")
+        due = self.database.now() - timedelta(minutes=1)
+        new = NewSchedule(name="once", recipe_name="small", cron=f"{due:%-M %-H %-d %-m} *", timezone="UTC")
+        before = ScheduleStore(self.database, clock=lambda: due - timedelta(minutes=2))
+        return before.create(self.project.id, new, "test").id
+
+    def jobs_of(self, schedule_id: str) -> Sequence[Job]:
+        """The jobs of a schedule."""
+        return self.store.list(self.project.id, JobFilter(schedule_id=schedule_id))
 
     def job(self, job_id: str) -> Job:
         return self.store.get(self.project.id, job_id)
@@ -100,6 +118,21 @@ class Installation:
         self._processes.append(process)
         return process
 
+    def start_api(self, settings: Settings) -> tuple[subprocess.Popen[bytes], Client]:
+        """An API process that answers, and a client of it."""
+        if self._key is None:
+            made = Keys(self.database, self.settings.secret_key()).first(self.project.id)
+            assert made is not None
+            self._key = made[1]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        process = self.start("api", settings, port=port)
+        client = Client(f"http://127.0.0.1:{port}", self._key, retry_s=0.5)
+        self._clients.append(client)
+        self.until(lambda: _answers(client), bool)
+        return process, client
+
     def until(self, ask: Callable[[], Answer], is_so: Callable[[Answer], bool]) -> Answer:
         """What `ask` answers, once it is so."""
         end = time.monotonic() + PATIENCE_S
@@ -118,8 +151,17 @@ class Installation:
 
     def close(self) -> None:
         """Kill what still runs."""
+        for client in self._clients:
+            client.close()
         for process in self._processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.database.close()
+
+
+def _answers(client: Client) -> bool:
+    try:
+        return bool(client.me().project)
+    except UnreachableError:
+        return False

@@ -13,8 +13,11 @@ from typing import Literal
 
 import pytest
 
+from curation.corpus import Corpus
 from curation.pipeline import curate
 from curation.runner.local import LocalRunner
+from services.client import UnreachableError
+from services.jobs.job import Submission
 from services.jobs.states import State
 from tests.e2e.installation import Installation
 from tests.pipeline.inputs import recipe, write_inputs
@@ -24,6 +27,8 @@ from tests.storage.servers import S3Server
 DRIVER = [
     "driver.started",
     "driver.before_begin",
+    "store.begin.changed",
+    "store.begin.committed",
     "driver.after_begin",
     "driver.loaded",
     "driver.opened",
@@ -40,13 +45,18 @@ DRIVER = [
     "driver.finished",
     "driver.drafted",
     "driver.before_permit",
+    "store.permit.changed",
+    "store.permit.committed",
     "driver.after_permit",
     "driver.publishing",
     "driver.published",
     "driver.swept",
     "driver.before_finish",
+    "store.finish.changed",
+    "store.finish.committed",
     "driver.after_finish",
     "driver.heartbeat",
+    "store.heartbeat.changed",
 ]
 """Where a driver is killed; another goes on."""
 
@@ -108,8 +118,6 @@ def digest(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the version must be."""
     wanted = recipe(inputs, tmp_path_factory.mktemp("expected") / "corpus")
     curate(wanted, LocalRunner())
-    from curation.corpus import Corpus
-
     return Corpus(wanted.output).manifest().digest
 
 
@@ -172,6 +180,40 @@ def test_a_runner_killed_anywhere(place: Place, digest: str) -> None:
             check(installation, job_id, digest)
 
     in_pairs(RUNNER, kill)
+
+
+@pytest.mark.timeout(600)
+def test_a_scheduler_killed_anywhere(place: Place, digest: str) -> None:
+    """An occurrence that is due becomes one job, whoever dies over it."""
+
+    def kill(point: str) -> None:
+        with place.installation(point) as installation:
+            schedule_id = installation.schedule()
+            first = installation.start("scheduler", installation.failing(point))
+            assert first.wait(60) == -signal.SIGKILL
+            installation.start("scheduler")
+            jobs = installation.until(lambda: installation.jobs_of(schedule_id), bool)
+            with installation.runner(installation.settings):
+                installation.ended(jobs[0].id)
+            check(installation, jobs[0].id, digest)
+            assert len(installation.jobs_of(schedule_id)) == 1
+
+    in_pairs(SCHEDULER, kill)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("point", ["store.submit.changed", "store.submit.committed"])
+def test_the_api_killed_while_it_takes_a_job(place: Place, point: str) -> None:
+    """A client that had no answer asks again with the same key: one job."""
+    with place.installation(f"api-{point}") as installation:
+        wanted = Submission(recipe=installation.recipe())
+        first, client = installation.start_api(installation.failing(point))
+        with pytest.raises(UnreachableError):
+            client.jobs.submit(wanted, idempotency_key="once")
+        assert first.wait(60) == -signal.SIGKILL
+        _, client = installation.start_api(installation.settings)
+        jobs = [client.jobs.submit(wanted, idempotency_key="once") for _ in range(2)]
+        assert [job.id for job in client.jobs.list()] == [jobs[0].id] == [jobs[1].id]
 
 
 @pytest.mark.timeout(600)

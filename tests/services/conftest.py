@@ -11,14 +11,7 @@ import pytest
 from services.database import Database, open_database
 from services.database.tables import metadata
 from services.settings import Settings
-from tests.services.postgres import PostgresServer, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server, for the whole run of the tests."""
-    with postgres_server() as server:
-        yield server
+from tests.services.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

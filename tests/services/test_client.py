@@ -29,6 +29,8 @@ JOB = {
     "state": "QUEUED",
     "recipe_name": "r",
     "corpus": "c",
+    "corpus_url": "/corpora/c",
+    "run": "job_1-1",
     "created": "2026-01-01T00:00:00Z",
     "created_by": "key:k",
     "updated": "2026-01-01T00:00:00Z",
@@ -174,7 +176,7 @@ def test_schedules_keys_projects_and_webhooks_are_managed(served: Served, client
         list(reader.jobs.list())
         with pytest.raises(ProblemError) as refused:
             list(reader.corpora.list())
-        assert (refused.value.status, refused.value.exit_code) == (403, 2)
+        assert (refused.value.status, refused.value.exit_code) == (403, 4)
         client.keys.revoke(made.key.id)
         with pytest.raises(ProblemError) as revoked:
             reader.me()
@@ -329,7 +331,7 @@ def test_every_problem_is_told_by_its_path() -> None:
     body = {"detail": "the recipe is wrong", "errors": [{"path": "recipe.stages.0", "message": "unknown"}, 3]}
     with answering(answer(body, 422)) as (url, _), Client(url, "k") as client, pytest.raises(ProblemError) as refused:
         client.jobs.submit(Submission(recipe={}))
-    assert str(refused.value) == "the recipe is wrong\n  recipe.stages.0: unknown"
+    assert str(refused.value) == "the recipe is wrong:\n  recipe.stages.0: unknown"
 
 
 # ------------------------------------------------------------------------------ addresses

@@ -325,6 +325,17 @@ def test_built_in_models_are_no_files_and_others_are(confinement: Confinement, r
     assert [stage["model"] for stage in confined["stages"]] == ["lid.176", f"{root}/models/own.bin"]
 
 
+def test_a_file_has_no_wildcards_which_would_hide_a_link(confinement: Confinement, root: Path) -> None:
+    (root / "models").mkdir(exist_ok=True)
+    (root / "models/own[1].bin").symlink_to("/etc/hostname")
+    for model in ("models/own[1].bin", "models/*.bin"):
+        with pytest.raises(Invalid, match="found a wildcard, expected one file"):
+            confinement.recipe({"stages": [{"kind": "language", "model": model}]})
+    (root / "models/own.bin").symlink_to("/etc/hostname")
+    with pytest.raises(Invalid, match="leads out"):
+        confinement.recipe({"stages": [{"kind": "language", "model": f"{root}/models/own.bin"}]})
+
+
 def test_every_text_field_of_every_stage_is_a_file_or_known_not_to_be() -> None:
     """A new stage that reads a file must say so in `files`, or it would read any."""
     harmless = {"kind", "name", "scope", "keep_which", "keeper", "quality", "model_sha256", "words", "normalisation"}

@@ -18,17 +18,22 @@ from hypothesis import strategies as st
 from curation import decision
 from curation.corpus import Corpus
 from curation.manifest import Manifest, part
+from curation.pipeline import curate
+from curation.runner.local import LocalRunner
 from curation.storage import open_storage
 from services.catalogue import Catalogue
+from services.confinement import Confinement
 from services.database import Database, open_database
 from services.database.tables import metadata
-from services.errors import IllegalState, NotFound, Unavailable
+from services.errors import Forbidden, IllegalState, NotFound, Unavailable
 from services.identity.projects import Projects
 from services.insights.histograms import histograms
-from services.insights.insights import Insights, _Memory
+from services.insights.insights import Insights
+from services.insights.memory import Memory
 from services.insights.models import Histogram
 from services.jobs.job import Job
 from services.jobs.states import State
+from tests.pipeline.inputs import recipe
 from tests.services.conftest import make_settings
 from tests.services.corpora import JOB, make_corpora
 
@@ -245,27 +250,50 @@ def test_a_kept_document_is_explained_with_its_beginning(insights: Insights, pro
     assert (kept.cluster_size, kept.url) == (2, "https://example.org/2")
 
 
-def job(state: State, **changes: object) -> Job:
+def job(folder: Path, state: State, **changes: object) -> Job:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    values = {"id": JOB, "project": "default", "state": state, "recipe_name": "small", "corpus": "small"}
+    values = {"id": JOB, "run": f"{JOB}-2", "project": "default", "state": state, "recipe_name": "small"}
+    values |= {"corpus": "small", "corpus_url": str(folder / "corpora/small")}
     return Job.model_validate(
         {**values, "created": now, "created_by": "test", "updated": now, "revision": 1, "attempt": 1, **changes}
     )
 
 
-def test_a_held_job_shows_what_it_would_publish(insights: Insights, project: str) -> None:
-    report = insights.job_report(project, job(State.HELD))
+def test_a_held_job_shows_what_it_would_publish(insights: Insights, project: str, folder: Path) -> None:
+    held = job(folder, State.HELD)
+    report = insights.job_report(project, held)
     assert (report.is_draft, report.version, report.run) == (True, 3, f"{JOB}-2")
-    published = insights.job_report(project, job(State.SUCCEEDED, version=2))
+    published = insights.job_report(project, job(folder, State.SUCCEEDED, version=2))
     assert (published.is_draft, published.version) == (False, 2)
     assert published.steps == report.steps == insights.funnel(project, "small").steps
     assert published.reasons == insights.reasons(project, "small").reasons
     reason = report.reasons[0]
-    assert insights.job_samples(project, job(State.HELD), reason.reason).documents == reason.documents
+    assert insights.job_samples(project, held, reason.reason).documents == reason.documents
     with pytest.raises(IllegalState, match="is RUNNING"):
-        insights.job_report(project, job(State.RUNNING))
-    with pytest.raises(NotFound, match="draft is gone"):
-        insights.job_report(project, job(State.HELD, id="job_other"))
+        insights.job_report(project, job(folder, State.RUNNING))
+    with pytest.raises(NotFound):
+        insights.job_report(project, job(folder, State.HELD, id="job_other", run="job_other-1"))
+
+
+def test_a_jobs_report_is_of_its_own_corpus_and_version(folder: Path, project: str, database: Database) -> None:
+    """Another corpus has taken the name since, and then the address."""
+    first, second = folder / "corpora/own", folder / "elsewhere/own"
+    id_of = {output: f"job_{index:026d}" for index, output in enumerate((first, second))}
+    for output, job_id in id_of.items():
+        curate(recipe(folder, output), LocalRunner(), f"{job_id}-1")
+    catalogue = Catalogue(database)
+    insights = Insights(catalogue)
+    catalogue.register(project, str(second), "own")
+    done = job(folder, State.SUCCEEDED, id=id_of[first], corpus="own", corpus_url=str(first), version=1, published=True)
+    assert insights.job_report(project, done).run == f"{id_of[first]}-1"
+    assert insights.version(project, "own").job_id == id_of[second]
+    shutil.rmtree(first)
+    shutil.copytree(second, first)
+    with pytest.raises(NotFound, match="there is another one now"):
+        insights.job_report(project, done)
+    confined = Insights(catalogue, lambda _, url: Confinement([str(second)]).check([url]))
+    with pytest.raises(Forbidden, match="not within this project's roots"):
+        confined.job_report(project, done)
 
 
 def test_a_new_version_is_seen_at_once_and_damage_is_said(folder: Path, project: str, database: Database) -> None:
@@ -288,7 +316,7 @@ def test_a_new_version_is_seen_at_once_and_damage_is_said(folder: Path, project:
 
 
 def test_a_memory_is_bounded_and_makes_a_value_once() -> None:
-    memory: _Memory[int] = _Memory(2)
+    memory: Memory[int] = Memory(2, lambda value: value // 10 or 1)
     made: list[int] = []
     started = threading.Barrier(4)
 
@@ -310,3 +338,7 @@ def test_a_memory_is_bounded_and_makes_a_value_once() -> None:
         memory.get(value, lambda value=value: make(value))  # type: ignore[misc]
     memory.get("one", lambda: make(1))
     assert made == [1, 2, 3, 1]
+    for _ in range(2):
+        assert memory.get("large", lambda: make(30)) == 30  # larger than all of it: the others stay
+    memory.get("one", lambda: make(1))
+    assert made == [1, 2, 3, 1, 30, 30]

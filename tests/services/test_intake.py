@@ -87,7 +87,6 @@ def test_an_occurrence_is_filled_in(door: Door, tmp_path: Path) -> None:
         ({"recipe": body(), "recipe_name": "web"}, ["recipe"]),
         ({"recipe_name": "nothing"}, ["recipe_name"]),
         ({"recipe": body(), "recipe_revision": 1}, ["recipe_revision"]),
-        ({"recipe": body(), "occurrence": datetime(1, 1, 1, tzinfo=UTC)}, ["occurrence"]),
         ({"recipe": body(sed=1, seed=-1)}, ["recipe.sed", "recipe.seed"]),
         ({"recipe": body(output="/etc/corpus")}, ["recipe.output"]),
         (

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from curation.pipeline import curate
+from curation.runner.local import LocalRunner
 from curation.storage import open_storage
 from services.catalogue import Catalogue
-from services.database import Database
+from services.database import Database, open_database
+from services.database.tables import metadata
 from services.identity.projects import Projects
 from services.insights.insights import Insights
 from services.jobs.job import JobFilter
@@ -17,7 +20,10 @@ from services.jobs.states import State
 from services.jobs.store import JobStore
 from services.rebuild import _below_prefix, rebuild
 from services.settings import Settings
+from tests.pipeline.inputs import recipe, write_inputs
+from tests.services.conftest import make_settings
 from tests.services.corpora import JOB, make_corpora
+from tests.services.webhooks.receivers import make_project
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,32 @@ def test_corpora_and_their_history_come_back(made: Path, database: Database, set
     again = rebuild(database, project, [str(made), str(made)])
     assert (again.corpora, again.jobs) == (found.corpora, 0)
     assert store.list(project, JobFilter()) == jobs
+
+
+def test_one_id_is_one_version_of_one_project(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    for number in (1, 2):  # two generations of one job
+        curate(recipe(tmp_path, tmp_path / "twice", seed=number), LocalRunner(), f"{JOB}-{number}")
+    settings = make_settings(tmp_path)
+    database = open_database(settings)
+    metadata.create_all(database.engine)
+    projects = Projects(database, settings)
+    project = projects.ensure_default().id
+    found = rebuild(database, project, [str(tmp_path)])
+    assert found.jobs == 2
+    (problem,) = found.problems
+    assert f"version 2: job {JOB}, which made it, is that of version 1" in problem
+    store = JobStore(database, settings)
+    insights = Insights(Catalogue(database))
+    assert sorted(job.version or 0 for job in store.list(project, JobFilter())) == [1, 2]
+    assert {insights.job_report(project, job).version for job in store.list(project, JobFilter())} == {1, 2}
+    assert rebuild(database, project, [str(tmp_path)]).jobs == 0
+
+    other = make_project(database, "other")
+    said = rebuild(database, other, [str(tmp_path)])
+    assert said.jobs == 0
+    assert f"another project has the job {JOB}" in said.problems[0]
+    database.close()
 
 
 def test_a_prefix_is_searched_by_its_keys(made: Path) -> None:

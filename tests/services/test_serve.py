@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from services.jobs.job import Submission
 from services.jobs.states import State
+from services.serve import ServeError, _Parts
 from tests.services.postgres import PostgresServer
 from tests.services.served import CURATION, announced, environment, serving, start, write_recipe
 
@@ -120,6 +122,29 @@ def test_sigterm_stops_it_and_the_next_start_finishes_the_job(tmp_path: Path) ->
         done = client.jobs.wait(job.id, timeout_s=120)
         assert (done.state, done.documents_read) == (State.SUCCEEDED, 20_000)
         assert len(list(client.corpora.versions("slow"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("dies", "said"), [(True, "second: RuntimeError: it is broken"), (False, "second ended by itself")]
+)
+def test_a_part_that_dies_ends_the_others_and_is_an_error(dies: bool, said: str) -> None:
+    parts = _Parts()
+    stopped = threading.Event()
+
+    def first(stop: threading.Event) -> None:
+        stop.wait(20)
+        stopped.set()
+
+    def second(stop: threading.Event) -> None:
+        if dies:
+            raise RuntimeError("it is broken")
+
+    parts.start("first", first)
+    parts.start("second", second)
+    assert parts.stop.wait(20)
+    assert stopped.wait(20)
+    with pytest.raises(ServeError, match=said):
+        parts.join(time.monotonic() + 20)
 
 
 def test_an_address_of_the_network_is_warned_of_and_ctrl_c_stops_it(tmp_path: Path) -> None:

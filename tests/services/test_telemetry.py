@@ -71,7 +71,8 @@ def collector() -> Iterator[Collector]:
 def test_a_request_s_span_arrives_and_jobs_go_on_from_it(collector: Collector, tmp_path: Path) -> None:
     settings = make_settings(tmp_path, otlp_endpoint=f"http://127.0.0.1:{collector.port}")
     with TestClient(migrated_app(settings)) as client:
-        assert client.get("/v1/status").status_code == 401
+        stranger = {"Authorization": f"Bearer cur_{'0' * 26}_{'x' * 43}"}
+        assert client.get("/v1/status", headers=stranger).status_code == 401
         client.get("/livez")
         with telemetry.span("job", PARENT):
             assert str(telemetry.current_traceparent()).split("-")[1] == PARENT.split("-")[1]
@@ -79,6 +80,7 @@ def test_a_request_s_span_arrives_and_jobs_go_on_from_it(collector: Collector, t
     names = {span.name for span in collector.spans}
     assert "GET /v1/status" in names
     assert "job" in names
+    assert any(name.startswith("SELECT") for name in names)
     assert not any("livez" in name for name in names)
     [job] = [span for span in collector.spans if span.name == "job"]
     assert job.trace_id.hex() == PARENT.split("-")[1]

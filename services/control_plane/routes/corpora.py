@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from curation.errors import Problem
@@ -17,7 +17,8 @@ from curation.report import EXAMPLES
 from services.catalogue import NAME_PATTERN, CorpusEntry
 from services.control_plane.conventions import Page, PageSize, PageToken, problems
 from services.control_plane.plane import Plane, ThePlane
-from services.control_plane.security import allow
+from services.control_plane.security import allow, note
+from services.control_plane.slow import SLOW
 from services.errors import Invalid
 from services.identity.principal import Permission, Principal
 from services.insights.insights import BINS
@@ -71,13 +72,19 @@ class VersionAsked:
         """What every method of `Insights` begins with."""
         return self.project_id, self.name, self.number
 
-    def answer(self, make: Callable[[], Model | Manifest]) -> Any:
-        """The answer with its ETag; 304 without one where the client has it."""
-        if self.is_known:
-            return Response(status_code=304, headers={"ETag": self.tag})
+    def answer(self, make: Callable[[], Model | Manifest], *, may_be_wrong: bool = False) -> Any:
+        """The answer with its ETag; 304 without one where the client has it. Where the question itself may be wrong, it
+        is answered first."""
+        if self.is_known and not may_be_wrong:
+            return self._unchanged()
         made = make()
+        if self.is_known:
+            return self._unchanged()
         self.response.headers["ETag"] = self.tag
         return made
+
+    def _unchanged(self) -> Response:
+        return Response(status_code=304, headers={"ETag": self.tag})
 
 
 def _version_asked(
@@ -126,11 +133,17 @@ def list_corpora(plane: ThePlane, who: Reader, page: PageToken = None, page_size
 
 
 @router.post(
-    "", status_code=201, operation_id="register_corpus", summary="Make a corpus known", responses=problems(409)
+    "",
+    status_code=201,
+    operation_id="register_corpus",
+    summary="Make a corpus known",
+    responses=problems(409),
+    dependencies=[SLOW],
 )
-def register_corpus(plane: ThePlane, who: Writer, new: NewCorpus, response: Response) -> CorpusEntry:
+def register_corpus(request: Request, plane: ThePlane, who: Writer, new: NewCorpus, response: Response) -> CorpusEntry:
     """Take a corpus that is there already into the catalogue; jobs do so by themselves for what they write. Again is
     the same as once."""
+    note(request, url=new.url)
     url = plane.intake.confinement(who.project_id).corpus(new.url)
     if not plane.insights.holds_corpus(url):
         raise Invalid("there is no corpus", problems=[Problem("url", f"found no corpus at {url}")])
@@ -139,7 +152,7 @@ def register_corpus(plane: ThePlane, who: Writer, new: NewCorpus, response: Resp
     return entry
 
 
-@router.get("/{name}", operation_id="get_corpus", summary="Get a corpus", responses=problems(404))
+@router.get("/{name}", operation_id="get_corpus", summary="Get a corpus", responses=problems(404), dependencies=[SLOW])
 def get_corpus(plane: ThePlane, who: Reader, name: Name) -> Corpus:
     """A corpus, and what its newest version holds."""
     return plane.insights.corpus(who.project_id, name)
@@ -153,7 +166,13 @@ def forget_corpus(plane: ThePlane, who: Writer, name: Name) -> None:
     plane.catalogue.forget(who.project_id, name)
 
 
-@router.get("/{name}/versions", operation_id="list_corpus_versions", summary="List versions", responses=problems(404))
+@router.get(
+    "/{name}/versions",
+    operation_id="list_corpus_versions",
+    summary="List versions",
+    responses=problems(404),
+    dependencies=[SLOW],
+)
 def list_corpus_versions(
     plane: ThePlane, who: Reader, name: Name, page: PageToken = None, page_size: PageSize = 50
 ) -> Page[VersionSummary]:
@@ -172,6 +191,7 @@ def list_corpus_versions(
     summary="Get a version",
     response_model=CorpusVersion,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def get_corpus_version(asked: TheVersion) -> Any:
     """One version, with what it was made from."""
@@ -184,6 +204,7 @@ def get_corpus_version(asked: TheVersion) -> Any:
     summary="Get a version's statistics",
     response_model=Statistics,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def get_statistics(asked: TheVersion) -> Any:
     """Documents, bytes and about how many tokens, by source and by language, and how lengths and the stages' values are
@@ -197,6 +218,7 @@ def get_statistics(asked: TheVersion) -> Any:
     summary="Get a version's funnel",
     response_model=Funnel,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def get_funnel(asked: TheVersion) -> Any:
     """Where the documents went, stage by stage: in = kept + dropped + failed."""
@@ -209,6 +231,7 @@ def get_funnel(asked: TheVersion) -> Any:
     summary="List drop reasons",
     response_model=Reasons,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def list_reasons(asked: TheVersion) -> Any:
     """Every reason for which documents were dropped or could not be read, most documents first."""
@@ -221,6 +244,7 @@ def list_reasons(asked: TheVersion) -> Any:
     summary="List samples of a reason",
     response_model=Samples,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def list_samples(
     asked: TheVersion,
@@ -228,7 +252,7 @@ def list_samples(
     limit: Annotated[int, Query(ge=1, le=EXAMPLES, description="How many at most.")] = 10,
 ) -> Any:
     """Documents that were dropped for one reason: a uniform choice by the recipe's seed."""
-    return asked.answer(lambda: asked.plane.insights.samples(*asked.place, reason, limit=limit))
+    return asked.answer(lambda: asked.plane.insights.samples(*asked.place, reason, limit=limit), may_be_wrong=True)
 
 
 @router.get(
@@ -237,6 +261,7 @@ def list_samples(
     summary="Get a version's manifest",
     response_model=Manifest,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def get_manifest(asked: TheVersion) -> Any:
     """What the version was made from, and every file that it is, with sizes and SHA-256: for trainers, and for whoever
@@ -250,6 +275,7 @@ def get_manifest(asked: TheVersion) -> Any:
     summary="Get a version's mixture",
     response_model=Mixture,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def get_mixture(asked: TheVersion) -> Any:
     """The sources' shares of the version, as they came out."""
@@ -262,6 +288,7 @@ def get_mixture(asked: TheVersion) -> Any:
     summary="Get a histogram of a measured value",
     response_model=Histogram,
     responses=problems(404) | UNCHANGED,
+    dependencies=[SLOW],
 )
 def get_histogram(
     asked: TheVersion,
@@ -278,10 +305,16 @@ def get_histogram(
     bins: Annotated[int, Query(ge=1, le=1000, description="How many bins of equal width.")] = BINS,
 ) -> Any:
     """How a value is distributed among kept and dropped documents: what a threshold would cost."""
-    return asked.answer(lambda: asked.plane.insights.histogram(*asked.place, column, bins=bins))
+    return asked.answer(lambda: asked.plane.insights.histogram(*asked.place, column, bins=bins), may_be_wrong=True)
 
 
-@router.get("/{name}/explain", operation_id="explain_document", summary="Explain a document", responses=problems(404))
+@router.get(
+    "/{name}/explain",
+    operation_id="explain_document",
+    summary="Explain a document",
+    responses=problems(404),
+    dependencies=[SLOW],
+)
 def explain_document(
     plane: ThePlane,
     who: Reader,

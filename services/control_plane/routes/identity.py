@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.control_plane.conventions import (
@@ -17,14 +17,18 @@ from services.control_plane.conventions import (
     problems,
 )
 from services.control_plane.plane import ThePlane
-from services.control_plane.security import allow
+from services.control_plane.security import allow, note
+from services.control_plane.slow import SLOW
 from services.errors import Forbidden, NotFound
-from services.identity.audit import AuditRow, Verified
+from services.identity.audit import AuditFilter, AuditRow, Verified
 from services.identity.keys import Key, NewKey
 from services.identity.principal import Permission, Principal, Role
 from services.identity.projects import Project, ProjectName
+from services.moment import Moment
 
 router = APIRouter(prefix="/v1")
+
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
 
 ProjectId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", description="The project's `id`.")]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", description="The key's `id`.")]
@@ -41,7 +45,7 @@ Auditor = Annotated[Principal, allow(Permission.AUDIT_READ)]
 class Me(BaseModel):
     """Who asks, and what they may do."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     name: str
     """How the audit log calls them."""
@@ -77,7 +81,7 @@ class ProjectPatch(BaseModel):
 class KeyWithSecret(BaseModel):
     """A key that was just made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     key: Key
     secret: str
@@ -97,7 +101,7 @@ NEW_KEY: dict[str, Any] = {
 def get_me(who: Annotated[Principal, allow()]) -> Me:
     """Whose key this is, in which project, and what it may do there."""
     return Me(
-        **who.model_dump(exclude={"scopes"}),
+        **who.model_dump(exclude={"scopes", "expires"}),
         permissions=tuple(permission for permission in Permission if who.may(permission)),
     )
 
@@ -131,13 +135,15 @@ def create_project(
     plane: ThePlane,
     who: ProjectWriter,
     new: Annotated[NewProject, Body(openapi_examples=NEW_PROJECT)],
+    request: Request,
     response: Response,
 ) -> Project:
     """Only an admin of the installation can. No two projects' roots overlap: `default` has all of the installation's
     roots until it is given others, which has to be done before another project can have a part of them."""
+    note(request, name=new.name, roots=" ".join(new.roots))
     project = plane.projects.create(new.name, new.roots, who.name)
     response.headers["Location"] = f"/v1/projects/{project.id}"
-    response.headers["ETag"] = etag(project.revision)
+    response.headers["ETag"] = etag(project.id, project.revision)
     return project
 
 
@@ -153,7 +159,7 @@ def get_project(plane: ThePlane, who: ProjectReader, project_id: ProjectId, resp
     if project_id != who.project_id and not who.is_installation_admin:
         raise NotFound(f"there is no project {project_id!r}")
     project = plane.projects.get(project_id)
-    response.headers["ETag"] = etag(project.revision)
+    response.headers["ETag"] = etag(project.id, project.revision)
     return project
 
 
@@ -169,14 +175,16 @@ def update_project(
     plane: ThePlane,
     project_id: ProjectId,
     patch: ProjectPatch,
+    request: Request,
     response: Response,
     if_match: IfMatch = None,
 ) -> Project:
     """Only an admin of the installation can. Jobs that are queued are checked against the new roots when they start."""
+    note(request, roots=" ".join(patch.roots))
     present = plane.projects.get(project_id)
-    expect(if_match, present.revision)
+    expect(if_match, project_id, present.revision)
     project = plane.projects.update(project_id, patch.roots, present.revision)
-    response.headers["ETag"] = etag(project.revision)
+    response.headers["ETag"] = etag(project.id, project.revision)
     return project
 
 
@@ -199,9 +207,12 @@ def create_key(
     plane: ThePlane,
     who: KeyWriter,
     new: Annotated[NewKey, Body(openapi_examples=NEW_KEY)],
+    request: Request,
     response: Response,
 ) -> KeyWithSecret:
     """The answer holds the secret, which is not shown again. A key can only make keys that may no more than itself."""
+    scopes = None if new.scopes is None else " ".join(sorted(new.scopes))
+    note(request, role=new.role.value, scopes=scopes, is_installation_admin=new.is_installation_admin)
     key, secret = plane.keys.grant(who, new)
     response.headers["Location"] = f"/v1/keys/{key.id}"
     return KeyWithSecret(key=key, secret=secret)
@@ -227,12 +238,27 @@ def revoke_key(plane: ThePlane, who: KeyWriter, key_id: KeyId) -> None:
 
 
 @router.get("/audit", operation_id="list_audit", summary="Read the audit log", tags=["audit"], responses=problems())
-def list_audit(plane: ThePlane, who: Auditor, page: PageToken = None, page_size: PageSize = 50) -> Page[AuditRow]:
-    """Everything that was done or denied in this project, newest first; for an admin of the installation, in all."""
+def list_audit(
+    plane: ThePlane,
+    who: Auditor,
+    principal: Annotated[
+        str | None, Query(max_length=200, pattern=PLAIN, description="Only what they did: `key:key_01k…`.")
+    ] = None,
+    action: Annotated[
+        str | None, Query(pattern=r"^[a-z_]{1,80}$", description="Only this operation: `create_key`.")
+    ] = None,
+    since: Annotated[Moment | None, Query(description="Only from this time on.")] = None,
+    until: Annotated[Moment | None, Query(description="Only before this time.")] = None,
+    page: PageToken = None,
+    page_size: PageSize = 50,
+) -> Page[AuditRow]:
+    """Everything that was done or denied in this project, newest first; for an admin of the installation, in all. Every
+    filter that is given must hold."""
     project_id = None if who.is_installation_admin else who.project_id
-    question = ["audit", project_id]
+    which = AuditFilter(principal=principal, action=action, since=since, until=until)
+    question = ["audit", project_id, which.model_dump(mode="json")]
     after = plane.pages.read(page, question)
-    found = plane.audit.list(project_id, after=None if after is None else int(after), limit=page_size + 1)
+    found = plane.audit.list(project_id, which, after=None if after is None else int(after), limit=page_size + 1)
     items = tuple(found[:page_size])
     return Page(
         items=items,
@@ -246,6 +272,7 @@ def list_audit(plane: ThePlane, who: Auditor, page: PageToken = None, page_size:
     summary="Check the audit log",
     tags=["audit"],
     responses=problems(409),
+    dependencies=[SLOW],
 )
 def verify_audit(plane: ThePlane, who: Auditor) -> Verified:
     """Reads the whole log and checks that no row was changed or taken out; only for an admin of the installation. Keep

@@ -7,25 +7,27 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from curation.errors import Problem
 from services.control_plane.conventions import Page, PageSize, PageToken, problems
 from services.control_plane.events import EventStreams
 from services.control_plane.plane import ThePlane
-from services.control_plane.security import allow
+from services.control_plane.security import allow, note
+from services.control_plane.slow import SLOW
 from services.errors import Invalid
 from services.estimate import JobEstimate, estimate
 from services.identity.principal import Permission, Principal
 from services.insights.models import RunReport, Samples
 from services.jobs.job import Event, Job, JobFilter, LabelKey, LabelValue, LogLine, Model, Name, Submission
 from services.jobs.states import FINAL, State
+from services.moment import Moment
 from services.telemetry import current_traceparent
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 LAST_SEQUENCE = 2**31 - 1
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
 
 JobId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", description="The job's `id`.")]
 After = Annotated[int, Query(ge=0, le=LAST_SEQUENCE, description="Only what comes behind this `sequence`.")]
@@ -88,7 +90,7 @@ async def _streams(request: Request) -> EventStreams:
     operation_id="submit_job",
     summary="Submit a job",
     responses={
-        200: {"model": Job | JobEstimate, "description": "The job that this key made before; or a dry run's estimate."},
+        200: {"model": Job, "description": "The job that this key made before."},
         201: {"model": Job, "description": "The job, in the queue."},
         **problems(404, 409),
     },
@@ -99,37 +101,56 @@ def submit_job(
     submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
     response: Response,
     idempotency_key: IdempotencyKey = None,
-    traceparent: Annotated[str | None, Header(max_length=80, pattern=r"^[\x21-\x7e]*$")] = None,
-    dry_run: Annotated[bool, Query(description="Only say what it means, what it would read and may cost.")] = False,
-) -> Job | JobEstimate:
+    traceparent: Annotated[
+        str | None, Header(max_length=80, pattern=r"^[\x21-\x7e]*$", description="W3C trace context.")
+    ] = None,
+) -> Job:
     """Queue a job. It is checked first, and every problem is told by its path. Give an Idempotency-Key, so that you can
-    ask again when you have not seen the answer, without a second job.
-
-    With `dry_run` nothing is queued: the answer lists the input and estimates the cost.
+    ask again when you have not seen the answer, without a second job. `POST /v1/jobs/estimate` says before what it
+    would read and cost.
     """
-    if dry_run:
-        return _estimate(plane, who, submission)
-    new = plane.intake.prepare(
-        who.project_id, submission, by=who.name, traceparent=current_traceparent() or traceparent
-    )
-    body = submission.model_dump_json(exclude_defaults=True).encode()
-    job, is_new = plane.jobs.submit(
-        who.project_id,
-        new,
-        who.name,
-        idempotency_key=idempotency_key,
-        body_sha256=hashlib.sha256(body).hexdigest(),
-    )
+    body = hashlib.sha256(submission.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+    # What the key made is there, whatever has become of its recipe since.
+    job = plane.jobs.replayed(who.project_id, idempotency_key, body) if idempotency_key else None
+    is_new = False
+    if job is None:
+        traceparent = current_traceparent() or traceparent
+        new = plane.intake.prepare(who.project_id, submission, by=who.name, traceparent=traceparent)
+        job, is_new = plane.jobs.submit(
+            who.project_id, new, who.name, idempotency_key=idempotency_key, body_sha256=body
+        )
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
 
-def _estimate(plane: ThePlane, who: Principal, submission: Submission) -> JobEstimate:
+@router.post(
+    "/estimate",
+    operation_id="estimate_job",
+    summary="Estimate a job",
+    responses=problems(404, 409),
+    dependencies=[SLOW],
+)
+def estimate_job(
+    plane: ThePlane,
+    who: Writer,
+    submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
+    page: PageToken = None,
+    page_size: PageSize = 100,
+) -> JobEstimate:
+    """Check a job, list what it would read and say what it may cost. Nothing is queued. Of many input files the answer
+    holds a page; `next_page` leads to the rest.
+    """
     resolved = plane.intake.resolve(who.project_id, submission)
+    plane.intake.check_models(resolved)
     settings = plane.settings
     workers = submission.workers or settings.workers or (1 if settings.engine == "local" else None)
-    return estimate(who.project_id, resolved, workers, plane.jobs, plane.intake.confinement(who.project_id))
+    costed = estimate(who.project_id, resolved, workers, plane.jobs, plane.intake.confinement(who.project_id))
+    question = ["estimate", who.project_id, costed.fingerprint, costed.inputs]
+    begin = int(plane.pages.read(page, question) or 0)
+    end = begin + page_size
+    more = plane.pages.write(str(end), question) if end < len(costed.files) else None
+    return costed.shown(begin, end, more)
 
 
 # ------------------------------------------------------------------------------- ask
@@ -142,12 +163,15 @@ async def _labels(
     ] = [],  # noqa: B006, FastAPI copies it
 ) -> dict[str, str]:
     labels = dict(text.partition("=")[::2] for text in label)
-    try:
-        if all("=" in text for text in label):
+    wrong = "expected key=value, as jobs have them"
+    if len(labels) < len(set(label)):
+        wrong = "found two values of one key, which no job has"
+    elif all("=" in text for text in label):
+        try:
             return _LABELS.validate_python(labels)
-    except ValidationError:
-        pass
-    raise Invalid("label: expected key=value", problems=[Problem("label", "expected key=value, as jobs have them")])
+        except ValidationError:
+            pass
+    raise Invalid(f"label: {wrong}", problems=[Problem("label", wrong)])
 
 
 _LABELS = TypeAdapter(dict[LabelKey, LabelValue])
@@ -162,8 +186,8 @@ def list_jobs(
     recipe: Annotated[Name | None, Query(description="Of the recipe with this name.")] = None,
     corpus: Annotated[Name | None, Query(description="Into the corpus with this name.")] = None,
     schedule_id: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,40}$", description="Of this schedule.")] = None,
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
+    created_after: Annotated[Moment | None, Query(description="Made at this time or later.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Made before this time.")] = None,
     page: PageToken = None,
     page_size: PageSize = 50,
 ) -> Page[Job]:
@@ -200,6 +224,7 @@ def get_job_recipe(plane: ThePlane, who: Reader, job_id: JobId) -> dict[str, Any
     operation_id="get_job_report",
     summary="Get a job's report",
     responses=problems(404, 409),
+    dependencies=[SLOW],
 )
 def get_job_report(plane: ThePlane, who: Reader, job_id: JobId) -> RunReport:
     """Where every document went: of a job that succeeded, or of a held one, what it would publish."""
@@ -207,16 +232,17 @@ def get_job_report(plane: ThePlane, who: Reader, job_id: JobId) -> RunReport:
 
 
 @router.get(
-    "/{job_id}/report/samples",
+    "/{job_id}/report/reasons/{reason}/samples",
     operation_id="list_job_samples",
     summary="Look at documents that a job dropped",
     responses=problems(404, 409),
+    dependencies=[SLOW],
 )
 def list_job_samples(
     plane: ThePlane,
     who: Reader,
     job_id: JobId,
-    reason: Annotated[str, Query(max_length=200, pattern=PLAIN, description="A reason of the report.")],
+    reason: Annotated[str, Path(max_length=120, pattern=PLAIN, description="A reason, as the report lists them.")],
     limit: Annotated[int, Query(ge=1, le=50, description="How many at most.")] = 10,
 ) -> Samples:
     """Some of the documents that were dropped for one reason: a uniform choice by the recipe's seed."""
@@ -297,20 +323,25 @@ async def stream_job_events(
     first = await run_in_threadpool(plane.jobs.events, who.project_id, job_id, after=behind)
     if job.state in FINAL and not first:
         return Response(status_code=204)
-    return streams.open(job, who.project_id, behind, first)
+    return streams.open(job, who, behind, first)
 
 
 # ----------------------------------------------------------------------------- steer
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Cancel a job", responses=problems(404, 409))
-def cancel_job(plane: ThePlane, who: Writer, job_id: JobId, options: CancelOptions = COOPERATIVELY) -> Job:
+def cancel_job(
+    request: Request, plane: ThePlane, who: Writer, job_id: JobId, options: CancelOptions = COOPERATIVELY
+) -> Job:
     """Ask it to stop. It does so soon, or is killed after a grace period; with `force` it is killed now. Nothing is
-    published. Again is the same as once; a job that publishes can no longer be stopped.
+    published. Again is the same as once; a job that publishes can no longer be stopped. Of a held job this discards
+    what it has made, which needs the permission `jobs:operate`.
     """
+    note(request, force=options.force)
     if options.force:
         who.require(Permission.JOBS_OPERATE)
-    return plane.jobs.cancel(who.project_id, job_id, who.name, force=options.force)
+    may_discard = who.may(Permission.JOBS_OPERATE)
+    return plane.jobs.cancel(who.project_id, job_id, who.name, force=options.force, may_discard=may_discard)
 
 
 @router.post("/{job_id}/pause", operation_id="pause_job", summary="Pause a job", responses=problems(404, 409))
@@ -326,8 +357,9 @@ def resume_job(plane: ThePlane, who: Writer, job_id: JobId) -> Job:
 
 
 @router.post("/{job_id}/retry", operation_id="retry_job", summary="Retry a job", responses=problems(404, 409))
-def retry_job(plane: ThePlane, who: Writer, job_id: JobId, options: RetryOptions = AS_BEFORE) -> Job:
+def retry_job(request: Request, plane: ThePlane, who: Writer, job_id: JobId, options: RetryOptions = AS_BEFORE) -> Job:
     """Put a job that failed, crashed or was cancelled back into the queue: on from its last record, or anew."""
+    note(request, start=options.start)
     return plane.jobs.retry(who.project_id, job_id, who.name, start=options.start)
 
 

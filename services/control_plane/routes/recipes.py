@@ -9,9 +9,10 @@ from fastapi import APIRouter, Body, Header, Path, Query, Response
 from services.control_plane.conventions import IfMatch, Page, PageSize, PageToken, etag, expect, problems
 from services.control_plane.plane import ThePlane
 from services.control_plane.security import allow
-from services.errors import AlreadyExists, Invalid, PreconditionFailed
+from services.control_plane.slow import SLOW
+from services.errors import AlreadyExists, Invalid, NotFound, PreconditionFailed
 from services.identity.principal import Permission, Principal
-from services.jobs.job import Model
+from services.jobs.job import Shown
 from services.recipes.difference import difference
 from services.recipes.recipe import (
     MAX_REVISION,
@@ -34,7 +35,7 @@ EXAMPLE = {
 }
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, max_length=80, description="The recipe's name.")]
-Number = Annotated[int, Query(ge=1, le=MAX_REVISION)]
+Number = Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Which revision; default: the newest.")]
 Reader = Annotated[Principal, allow(Permission.RECIPES_READ)]
 READING = [allow(Permission.RECIPES_READ)]
 Writer = Annotated[Principal, allow(Permission.RECIPES_WRITE)]
@@ -51,7 +52,7 @@ Note = Annotated[
 ]
 
 
-class FieldMessage(Model):
+class FieldMessage(Shown):
     """One thing that is wrong."""
 
     path: str
@@ -59,7 +60,7 @@ class FieldMessage(Model):
     message: str
 
 
-class Validation(Model):
+class Validation(Shown):
     """Whether a recipe can be run in this project."""
 
     is_valid: bool
@@ -71,6 +72,12 @@ class Validation(Model):
     """Changes when anything does that determines the result on the same input."""
 
 
+class Stages(Shown):
+    """The kinds of stages."""
+
+    items: tuple[StageDescription, ...]
+
+
 @router.get("/recipes", operation_id="list_recipes", summary="List recipes", responses=problems())
 def list_recipes(plane: ThePlane, who: Reader, page: PageToken = None, page_size: PageSize = 50) -> Page[RecipeSummary]:
     """The project's recipes, by name."""
@@ -79,9 +86,16 @@ def list_recipes(plane: ThePlane, who: Reader, page: PageToken = None, page_size
     return plane.pages.page(found, page_size, question, lambda recipe: recipe.name)
 
 
-@router.post("/recipes/validate", operation_id="validate_recipe", summary="Check a recipe", responses=problems())
-def validate_recipe(plane: ThePlane, who: Reader, recipe: RecipeBody) -> Validation:
-    """Say everything that is wrong with a recipe, each problem by its path, or what it means. Nothing is stored."""
+@router.post(
+    "/recipes/validate",
+    operation_id="validate_recipe",
+    summary="Check a recipe",
+    responses=problems(),
+    dependencies=[SLOW],
+)
+def validate_recipe(plane: ThePlane, who: Writer, recipe: RecipeBody) -> Validation:
+    """Say everything that is wrong with a recipe, each problem by its path, or what it means. Nothing is stored. The
+    models that it names are read, which is why this needs `recipes:write`."""
     try:
         resolved = plane.intake.check(who.project_id, recipe)
     except Invalid as error:
@@ -107,13 +121,11 @@ def get_recipe_schema() -> dict[str, Any]:
 
 
 @router.get("/recipes/{name}", operation_id="get_recipe", summary="Get a recipe", responses=problems(404))
-def get_recipe(
-    plane: ThePlane, who: Reader, name: Name, response: Response, revision: Number | None = None
-) -> StoredRecipe:
+def get_recipe(plane: ThePlane, who: Reader, name: Name, response: Response, revision: Number = None) -> StoredRecipe:
     """The newest revision, or the one that is asked for. The ETag is the newest's: what changing the recipe needs."""
     stored = plane.recipes.get(who.project_id, name, revision)
     newest = stored.revision if revision is None else plane.recipes.newest(who.project_id, name)
-    response.headers["ETag"] = etag(newest)
+    response.headers["ETag"] = etag(name, newest)
     return stored
 
 
@@ -121,7 +133,8 @@ def get_recipe(
     "/recipes/{name}",
     operation_id="put_recipe",
     summary="Store a recipe",
-    responses={201: {"model": StoredRecipe, "description": "It is new."}, **problems(404, 409, 412)},
+    responses={201: {"model": StoredRecipe, "description": "It is new."}, **problems(409, 412)},
+    dependencies=[SLOW],
 )
 def put_recipe(
     plane: ThePlane,
@@ -138,6 +151,8 @@ def put_recipe(
     """
     if if_none_match not in (None, "*"):
         raise PreconditionFailed(f"found If-None-Match: {if_none_match}, expected *")
+    if if_match is not None and if_none_match is not None:
+        raise PreconditionFailed("found If-Match and If-None-Match: *, which never hold both")
     plane.intake.check(who.project_id, recipe)
     if if_match is None:
         try:
@@ -147,10 +162,13 @@ def put_recipe(
         response.status_code = 201
         response.headers["Location"] = f"/v1/recipes/{name}"
     else:
-        newest = plane.recipes.newest(who.project_id, name)
-        expect(if_match, newest)
+        try:
+            newest = plane.recipes.newest(who.project_id, name)
+        except NotFound as error:
+            raise PreconditionFailed(error.detail) from None
+        expect(if_match, name, newest)
         stored = plane.recipes.overwrite(who.project_id, name, recipe, who.name, revision=newest, note=note)
-    response.headers["ETag"] = etag(stored.revision)
+    response.headers["ETag"] = etag(name, stored.revision)
     return stored
 
 
@@ -166,7 +184,7 @@ def delete_recipe(plane: ThePlane, who: Writer, name: Name, if_match: IfMatch = 
     on counting revisions.
     """
     newest = plane.recipes.newest(who.project_id, name)
-    expect(if_match, newest)
+    expect(if_match, name, newest)
     plane.recipes.delete(who.project_id, name, revision=newest)
 
 
@@ -211,9 +229,9 @@ def diff_recipe(
     responses=problems(),
     dependencies=READING,
 )
-def list_stages() -> list[StageDescription]:
+def list_stages() -> Stages:
     """Every stage that a recipe may have, with where its rules come from and the JSON Schema of its options."""
-    return describe_stages()
+    return Stages(items=tuple(describe_stages()))
 
 
 @router.get(
@@ -223,6 +241,8 @@ def list_stages() -> list[StageDescription]:
     responses=problems(404),
     dependencies=READING,
 )
-def get_stage_schema(kind: Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,39}$")]) -> dict[str, Any]:
+def get_stage_schema(
+    kind: Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="The stage's `kind`.")],
+) -> dict[str, Any]:
     """The JSON Schema of one stage's options."""
     return stage_schema(kind)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.control_plane.conventions import IfMatch, Page, PageSize, PageToken, etag, expect, problems
 from services.control_plane.plane import ThePlane
-from services.control_plane.security import allow
+from services.control_plane.security import allow, note
 from services.identity.principal import Permission, Principal
+from services.jobs.job import Shown
 from services.schedules.schedule import (
+    BackfillCancelled,
     BackfillPlan,
     BackfillRequest,
     NewSchedule,
@@ -25,9 +26,16 @@ from services.schedules.store import MAX_PREVIEW, place
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 
 Which = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$", description="The schedule's id or its name.")]
+BackfillId = Annotated[str, Path(pattern=r"^bkf_[0-9a-z]{26}$", description="The backfill's id, as its plan has it.")]
 Times = Annotated[int, Query(ge=1, le=MAX_PREVIEW, description="How many times.")]
 Reader = Annotated[Principal, allow(Permission.SCHEDULES_READ)]
 Writer = Annotated[Principal, allow(Permission.SCHEDULES_WRITE)]
+
+
+class Previews(Shown):
+    """Times to come, the next one first."""
+
+    items: tuple[Preview, ...]
 
 
 @router.post("", status_code=201, operation_id="create_schedule", summary="Make a schedule", responses=problems(409))
@@ -55,9 +63,9 @@ def list_schedules(plane: ThePlane, who: Reader, page: PageToken = None, page_si
     dependencies=[allow(Permission.SCHEDULES_READ)],
     responses=problems(),
 )
-def preview_new_schedule(plane: ThePlane, new: NewSchedule, n: Times = 20) -> Sequence[Preview]:
+def preview_new_schedule(plane: ThePlane, new: NewSchedule, n: Times = 20) -> Previews:
     """The next times of a schedule that is not made, in UTC and on its own clock. Nothing is stored."""
-    return plane.schedules.preview_new(new, n)
+    return Previews(items=tuple(plane.schedules.preview_new(new, n)))
 
 
 @router.get("/{schedule}", operation_id="get_schedule", summary="Get a schedule", responses=problems(404))
@@ -77,7 +85,7 @@ def update_schedule(
 ) -> Schedule:
     """Change what is given; what is left out stays. A new cron expression or time zone counts from now on."""
     found = plane.schedules.get(who.project_id, schedule)
-    expect(if_match, found.revision)
+    expect(if_match, found.id, found.revision)
     return _tagged(response, plane.schedules.update(who.project_id, found.id, patch, revision=found.revision))
 
 
@@ -91,7 +99,7 @@ def update_schedule(
 def delete_schedule(plane: ThePlane, who: Writer, schedule: Which, if_match: IfMatch = None) -> None:
     """Forget a schedule and what waits of it. The jobs that it has started go on."""
     found = plane.schedules.get(who.project_id, schedule)
-    expect(if_match, found.revision)
+    expect(if_match, found.id, found.revision)
     plane.schedules.delete(who.project_id, found.id, revision=found.revision)
 
 
@@ -125,10 +133,10 @@ def trigger_schedule(plane: ThePlane, who: Writer, schedule: Which) -> Occurrenc
 @router.get(
     "/{schedule}/preview", operation_id="preview_schedule", summary="Preview a schedule", responses=problems(404)
 )
-def preview_schedule(plane: ThePlane, who: Reader, schedule: Which, n: Times = 20) -> Sequence[Preview]:
+def preview_schedule(plane: ThePlane, who: Reader, schedule: Which, n: Times = 20) -> Previews:
     """The next times in UTC and on the schedule's clock, with the jitter of each, and why nothing is run where that is
     so."""
-    return plane.schedules.preview(who.project_id, schedule, n)
+    return Previews(items=tuple(plane.schedules.preview(who.project_id, schedule, n)))
 
 
 @router.get(
@@ -150,12 +158,26 @@ def list_occurrences(
 
 
 @router.post("/{schedule}/backfill", operation_id="backfill_schedule", summary="Run the past", responses=problems(404))
-def backfill_schedule(plane: ThePlane, who: Writer, schedule: Which, request: BackfillRequest) -> BackfillPlan:
+def backfill_schedule(
+    asked: Request, plane: ThePlane, who: Writer, schedule: Which, request: BackfillRequest
+) -> BackfillPlan:
     """Run the occurrences of a time that is over, at most 2000 at once. A dry run lists them and does nothing; without
     it the scheduler starts them, `max_parallel` at a time."""
+    note(asked, dry_run=request.dry_run)
     return plane.schedules.backfill(who.project_id, schedule, request)
 
 
+@router.post(
+    "/{schedule}/backfill/{backfill_id}/cancel",
+    operation_id="cancel_backfill",
+    summary="Cancel a backfill",
+    responses=problems(404),
+)
+def cancel_backfill(plane: ThePlane, who: Writer, schedule: Which, backfill_id: BackfillId) -> BackfillCancelled:
+    """Leave out what still waits of a backfill. The jobs that it has started go on; cancel them one by one."""
+    return plane.schedules.cancel_backfill(who.project_id, schedule, backfill_id, who.name)
+
+
 def _tagged(response: Response, schedule: Schedule) -> Schedule:
-    response.headers["ETag"] = etag(schedule.revision)
+    response.headers["ETag"] = etag(schedule.id, schedule.revision)
     return schedule

@@ -17,6 +17,7 @@ from services.control_plane.conventions import (
 )
 from services.control_plane.plane import ThePlane
 from services.control_plane.security import allow
+from services.control_plane.slow import SLOW
 from services.identity.principal import Permission, Principal
 from services.webhooks.webhook import (
     Delivery,
@@ -43,6 +44,7 @@ State = Annotated[DeliveryState | None, Query(description="Only those in this st
     operation_id="create_webhook",
     summary="Make a webhook",
     responses=problems(409),
+    dependencies=[SLOW],
 )
 def create_webhook(plane: ThePlane, who: Writer, new: NewWebhook, response: Response) -> WebhookWithSecret:
     """Tell a URL about what happens in this project. The answer holds the secret that signs the messages, which is not
@@ -50,7 +52,7 @@ def create_webhook(plane: ThePlane, who: Writer, new: NewWebhook, response: Resp
     """
     webhook = plane.webhooks.create(who.project_id, new, who.name)
     response.headers["Location"] = f"/v1/webhooks/{webhook.id}"
-    response.headers["ETag"] = etag(webhook.revision)
+    response.headers["ETag"] = etag(webhook.id, webhook.revision)
     return webhook
 
 
@@ -70,7 +72,11 @@ def get_webhook(plane: ThePlane, who: Reader, webhook_id: WebhookId, response: R
 
 
 @router.patch(
-    "/{webhook_id}", operation_id="update_webhook", summary="Change a webhook", responses=problems(404, 412, 428)
+    "/{webhook_id}",
+    operation_id="update_webhook",
+    summary="Change a webhook",
+    responses=problems(404, 412, 428),
+    dependencies=[SLOW],
 )
 def update_webhook(
     plane: ThePlane,
@@ -82,7 +88,7 @@ def update_webhook(
 ) -> Webhook:
     """Change its name, its URL or its events; what is left out stays."""
     revision = plane.webhooks.get(who.project_id, webhook_id).revision
-    expect(if_match, revision)
+    expect(if_match, webhook_id, revision)
     return _tagged(response, plane.webhooks.update(who.project_id, webhook_id, patch, revision=revision))
 
 
@@ -96,7 +102,7 @@ def update_webhook(
 def delete_webhook(plane: ThePlane, who: Writer, webhook_id: WebhookId, if_match: IfMatch = None) -> None:
     """Forget a webhook. What has not arrived yet is given up."""
     revision = plane.webhooks.get(who.project_id, webhook_id).revision
-    expect(if_match, revision)
+    expect(if_match, webhook_id, revision)
     plane.webhooks.delete(who.project_id, webhook_id, revision=revision)
 
 
@@ -118,7 +124,7 @@ def resume_webhook(plane: ThePlane, who: Writer, webhook_id: WebhookId, response
 def rotate_webhook_secret(plane: ThePlane, who: Writer, webhook_id: WebhookId, response: Response) -> WebhookWithSecret:
     """Make a new secret, shown this once. For a day messages carry two signatures, by the new and by the old one."""
     webhook = plane.webhooks.rotate(who.project_id, webhook_id)
-    response.headers["ETag"] = etag(webhook.revision)
+    response.headers["ETag"] = etag(webhook.id, webhook.revision)
     return webhook
 
 
@@ -190,5 +196,5 @@ def replay_dead_deliveries(plane: ThePlane, who: Writer, webhook_id: WebhookId) 
 
 
 def _tagged(response: Response, webhook: Webhook) -> Webhook:
-    response.headers["ETag"] = etag(webhook.revision)
+    response.headers["ETag"] = etag(webhook.id, webhook.revision)
     return webhook

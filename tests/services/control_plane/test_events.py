@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -18,6 +19,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.control_plane.plane import Plane
+from services.database.tables import job_events
+from services.identity.keys import NewKey
+from services.identity.principal import Principal, Role
 from services.jobs.job import Ending, Submission
 from services.jobs.states import State
 from tests.services.conftest import make_settings
@@ -150,3 +154,62 @@ def test_a_garbled_event_id_is_refused(one_app: FastAPI, last: str) -> None:
     client = client_of(one_app)
     job = client.post("/v1/jobs", json={"recipe": RECIPE}).json()["id"]
     assert client.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": last}).status_code == 422
+
+
+def test_streams_end_with_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.control_plane.events.KEYS_S", 0.5)
+    with served(tmp_path) as api, ThreadPoolExecutor() as pool:
+        job = api.submit()
+        key, text = api.plane.keys.create(api.project_id, NewKey(name="k", role=Role.VIEWER), "test")
+        mine = pool.submit(api.stream, job)
+        theirs = pool.submit(api.stream, job, Authorization=f"Bearer {text}")
+        while api.app.state.events.count < 2:
+            time.sleep(0.05)
+        api.plane.keys.revoke(api.plane.keys.authenticate(api.http.headers["Authorization"][7:]), key.id)
+        assert len(theirs.result(10)) >= 1
+        assert not mine.done()
+        api.finish()
+        assert mine.result(10)[-1][1] == "FAILED"
+
+
+def test_streams_end_with_the_token(tmp_path: Path) -> None:
+    """A principal whose token ends in a second."""
+
+    async def followed() -> int:
+        app = migrated_app(make_settings(tmp_path))
+        plane: Plane = app.state.plane
+        project = plane.projects.ensure_default()
+        new = plane.intake.prepare(project.id, Submission(recipe=RECIPE), by="test")
+        job, _ = plane.jobs.submit(project.id, new, "test")
+        who = Principal(
+            name="oidc:x", project_id=project.id, project="default", role=Role.VIEWER, expires=time.time() + 1
+        )
+        stream = app.state.events.open(job, who, 0, plane.jobs.events(project.id, job.id))
+        async with asyncio.timeout(10):
+            seen = [part async for part in stream.body_iterator]
+        plane.close()
+        return len(seen)
+
+    assert asyncio.run(followed()) >= 2
+
+
+def test_nobody_has_all_streams(tmp_path: Path) -> None:
+    with served(tmp_path, max_event_streams_per_key=1) as api, ThreadPoolExecutor() as pool:
+        job = api.submit()
+        following = pool.submit(api.stream, job)
+        while api.app.state.events.count < 1:
+            time.sleep(0.05)
+        refused = api.http.get(f"/v1/jobs/{job}/events")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "30")
+        api.finish()
+        following.result(10)
+
+
+def test_what_was_trimmed_says_where_to_go_on(one_app: FastAPI) -> None:
+    client = client_of(one_app)
+    job = client.post("/v1/jobs", json={"recipe": RECIPE}).json()["id"]
+    newest = client.get(f"/v1/jobs/{job}/events/history").json()["items"][-1]["sequence"]
+    with one_app.state.plane.database.transaction() as connection:
+        connection.execute(job_events.delete())
+    gone = client.get(f"/v1/jobs/{job}/events/history")
+    assert (gone.status_code, gone.json()["after"]) == (410, newest)

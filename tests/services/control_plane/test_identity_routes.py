@@ -112,7 +112,7 @@ def test_an_admin_of_the_installation_works_in_every_project(app: FastAPI, root:
     assert root.get("/v1/me", headers={"Curation-Project": "nowhere"}).status_code == 403
 
 
-def test_the_audit_log_says_who_did_what(app: FastAPI, root: TestClient) -> None:
+def test_the_audit_log_says_who_did_what(app: FastAPI, root: TestClient, plane: Plane) -> None:
     root.post("/v1/projects", json={"name": "web"}, headers={"X-Request-ID": "made-web"})
     made = root.post("/v1/keys", json={"name": "ci", "role": "viewer"}).json()
     user = client(app, made["secret"])
@@ -132,12 +132,45 @@ def test_the_audit_log_says_who_did_what(app: FastAPI, root: TestClient) -> None
         ("anonymous", "create_key", 401),
     ]
     assert rows[0]["request_id"] == "made-web"
-    assert rows[0]["detail"] == {"method": "POST", "status": 201, "project": "default", "address": "testclient"}
+    assert rows[0]["detail"] == {
+        "method": "POST",
+        "status": 201,
+        "project": "default",
+        "address": "testclient",
+        "made": f"/v1/projects/{plane.projects.by_name('web').id}",
+        "name": "web",
+        "roots": "",
+    }
+    assert rows[1]["detail"]["made"] == f"/v1/keys/{made['key']['id']}"
+    assert rows[1]["detail"]["role"] == "viewer"
     assert all(row["target"] in {"/v1/projects", "/v1/keys"} for row in rows)
     assert made["secret"][-43:] not in str(rows)
     verified = root.get("/v1/audit/verify").json()
     assert verified == {"rows": 5, "head": rows[-1]["hash"]}
     assert user.get("/v1/audit").status_code == 403
+    newest = root.get("/v1/audit").json()["items"][0]
+    assert (newest["principal"], newest["action"], newest["detail"]["status"]) == (ci, "list_audit", 403)
+
+
+def test_the_audit_log_is_filtered(root: TestClient) -> None:
+    root.post("/v1/projects", json={"name": "web"})
+    made = root.post("/v1/keys", json={"name": "ci", "role": "viewer"}).json()["key"]
+    who = root.get("/v1/me").json()["name"]
+
+    def actions(**filters: str) -> list[str]:
+        return [row["action"] for row in root.get("/v1/audit", params=filters).json()["items"]]
+
+    assert actions() == actions(principal=who) == ["create_key", "create_project"]
+    assert actions(action="create_key") == ["create_key"]
+    assert actions(principal="key:other") == actions(until="2000-01-01T00:00:00Z") == []
+    assert actions(since=made["created"]) == ["create_key"]
+
+
+@pytest.mark.parametrize("expires", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+14:00", "2200-01-01T00:00:00Z"])
+def test_times_beyond_all_clocks_are_refused(root: TestClient, expires: str) -> None:
+    assert root.post("/v1/keys", json={"name": "k", "role": "viewer", "expires": expires}).status_code == 422
+    for parameter in ("created_after", "created_before"):
+        assert root.get("/v1/jobs", params={parameter: expires}).status_code == 422
 
 
 def test_a_projects_admin_sees_its_own_rows_only(app: FastAPI, root: TestClient) -> None:

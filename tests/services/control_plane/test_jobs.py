@@ -55,7 +55,7 @@ def run(app: FastAPI) -> str:
     jobs.begin(claim.lease)
     with open_runner("local") as runner:
         outcome = curate(validate_recipe(claim.recipe), runner, run_id=f"{claim.lease.job_id}-{claim.generation}")
-    jobs.permit(claim.lease)
+    jobs.permit(claim.lease, 1, "digest")
     ending = Ending(
         state=State.SUCCEEDED,
         version=outcome.version,
@@ -127,33 +127,31 @@ def test_an_editor_may_not_force(one_app: FastAPI) -> None:
 def test_a_dry_run_says_what_would_be_read(one_app: FastAPI, tmp_path: Path) -> None:
     client = client_of(one_app, Role.OPERATOR)
     write_input(tmp_path)
-    before = client.post("/v1/jobs", params={"dry_run": True}, json={"recipe": recipe()})
+    before = client.post("/v1/jobs/estimate", json={"recipe": recipe()})
     assert before.status_code == 200
     told = before.json()
     size = sum(path.stat().st_size for path in (tmp_path / "raw").iterdir())
     assert (told["files"], told["input_bytes"], told["basis"]) == (2, size, "documented_rate")
-    assert [file["uri"] for file in told["first_files"]] == [
-        str(tmp_path / "raw" / name) for name in ("a.jsonl", "b.jsonl")
-    ]
+    assert [file["uri"] for file in told["items"]] == [str(tmp_path / "raw" / name) for name in ("a.jsonl", "b.jsonl")]
     assert (told["newest_version"], told["is_nothing_new"]) == (0, False)
     assert client.get("/v1/jobs").json()["items"] == []
     assert client.get("/v1/corpora").json()["items"] == []
 
     client.post("/v1/jobs", json={"recipe": recipe()})
     job = run(one_app)
-    after = client.post("/v1/jobs", params={"dry_run": True}, json={"recipe": recipe()}).json()
+    after = client.post("/v1/jobs/estimate", json={"recipe": recipe()}).json()
     assert (after["newest_version"], after["is_nothing_new"], after["basis"]) == (1, True, "earlier_jobs")
     assert after["documents"]["low"] <= 40 <= after["documents"]["high"]
     assert 0 < after["output_bytes"]["low"] < after["output_bytes"]["high"]
     report = client.get(f"/v1/jobs/{job}/report").json()
     assert (report["documents_read"], report["version"], report["is_draft"]) == (40, 1, False)
     (reason,) = [found["reason"] for found in report["reasons"]]
-    samples = client.get(f"/v1/jobs/{job}/report/samples", params={"reason": reason, "limit": 3}).json()
+    samples = client.get(f"/v1/jobs/{job}/report/reasons/{reason}/samples", params={"limit": 3}).json()
     assert len(samples["samples"]) == 3
 
 
 def test_a_dry_run_of_nothing(client: TestClient) -> None:
-    nothing = client.post("/v1/jobs", params={"dry_run": True}, json={"recipe": recipe()})
+    nothing = client.post("/v1/jobs/estimate", json={"recipe": recipe()})
     assert (nothing.status_code, nothing.json()["type"]) == (422, "urn:curation:problem:input")
 
 
@@ -185,3 +183,50 @@ def test_logs_and_events_are_read_on(one_app: FastAPI, client: TestClient) -> No
     history = client.get(f"/v1/jobs/{job}/events/history").json()["items"]
     assert [event["sequence"] for event in history] == list(range(1, len(history) + 1))
     assert history[-1]["data"]["state"] == "QUEUED"
+
+
+def test_a_replay_gives_the_job_whatever_became_of_its_recipe(client: TestClient) -> None:
+    made = client.put("/v1/recipes/web", json=recipe())
+    asked: dict[str, Any] = {"json": {"recipe_name": "web"}, "headers": {"Idempotency-Key": "one"}}
+    job = client.post("/v1/jobs", **asked).json()["id"]
+    assert client.delete("/v1/recipes/web", headers={"If-Match": made.headers["ETag"]}).status_code == 204
+    again = client.post("/v1/jobs", **asked)
+    assert (again.status_code, again.json()["id"]) == (200, job)
+    assert client.post("/v1/jobs", json={"recipe_name": "web"}).status_code == 422
+    other = client.post("/v1/jobs", json={"recipe_name": "other"}, headers=asked["headers"])
+    assert other.json()["type"] == "urn:curation:problem:idempotency-key-reused"
+
+
+def test_two_values_of_one_label_are_refused(client: TestClient) -> None:
+    assert client.get("/v1/jobs", params={"label": ["team=a", "team=b"]}).status_code == 422
+    assert client.get("/v1/jobs", params={"label": ["team=a", "team=a"]}).status_code == 200
+
+
+def test_input_comes_in_pages(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir(exist_ok=True)
+    for number in range(5):
+        (tmp_path / f"raw/{number}.jsonl").write_text('{"text": "a document"}\n')
+    found: list[str] = []
+    page = None
+    while True:
+        parameters = {"page_size": 2} | ({} if page is None else {"page": page})
+        told = client.post("/v1/jobs/estimate", params=parameters, json={"recipe": recipe()}).json()
+        found += [file["uri"].rpartition("/")[2] for file in told["items"]]
+        if (page := told["next_page"]) is None:
+            break
+    assert found == [f"{number}.jsonl" for number in range(5)]
+
+
+def test_addresses_are_taken_as_they_are(client: TestClient) -> None:
+    assert client.get("/v1/jobs/", follow_redirects=False).status_code == 404
+
+
+def test_cancelling_a_held_job_is_an_operators(one_app: FastAPI) -> None:
+    plane: Plane = one_app.state.plane
+    job = client_of(one_app).post("/v1/jobs", json={"recipe": recipe(), "hold": True}).json()["id"]
+    claim = plane.jobs.claim("test")
+    assert claim is not None
+    plane.jobs.begin(claim.lease)
+    plane.jobs.finish(claim.lease, Ending(state=State.HELD, reason="held", held_digest="0" * 64))
+    assert client_of(one_app, Role.EDITOR).post(f"/v1/jobs/{job}/cancel").status_code == 403
+    assert client_of(one_app, Role.OPERATOR).post(f"/v1/jobs/{job}/cancel").json()["state"] == "CANCELLED"

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.control_plane.plane import Plane
+from services.control_plane.security import FLOOD
 from services.database.tables import audit
 from services.identity.keys import NewKey
 from services.identity.principal import Role
@@ -85,11 +86,19 @@ def test_whoever_asks_too_often_waits(app: FastAPI, client: TestClient) -> None:
     assert client_of(app, Role.VIEWER).get("/v1/me").status_code == 200
 
 
-def test_guessing_keys_ends_before_they_are_looked_up(app: FastAPI, client: TestClient) -> None:
+def test_guessing_keys_ends_and_leaves_valid_ones_alone(app: FastAPI, client: TestClient) -> None:
     guesses = [TestClient(app).get("/v1/me", headers={"Authorization": f"Bearer {n}"}) for n in range(6)]
     assert [answer.status_code for answer in guesses] == [401] * 5 + [429]
     assert guesses[0].headers["WWW-Authenticate"] == "Bearer"
     assert int(guesses[-1].headers["Retry-After"]) >= 1
+    assert client.get("/v1/me").status_code == 200
+    assert TestClient(app).get("/v1/me").status_code == 429
+
+
+def test_a_flood_of_guesses_ends_before_keys_are_looked_up(app: FastAPI, client: TestClient) -> None:
+    guesser = TestClient(app)
+    for number in range(5 * FLOOD):
+        assert guesser.get("/v1/me", headers={"Authorization": f"Bearer {number}"}).status_code in {401, 429}
     assert client.get("/v1/me").status_code == 429
     elsewhere = TestClient(app, client=("10.0.0.1", 1), headers=dict(client.headers))
     assert elsewhere.get("/v1/me").status_code == 200

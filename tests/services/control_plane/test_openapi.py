@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from jsonschema_rs import validate
+
+from services.control_plane.examples import ANSWERS
 from services.control_plane.openapi import TAGS, openapi_text
 from services.control_plane.states import states_text
 from tests.conftest import REPOSITORY
@@ -32,6 +35,46 @@ def test_every_operation_is_described() -> None:
             for status, response in operation["responses"].items():
                 if status >= "400" and path.startswith("/v1"):
                     assert list(response["content"]) == ["application/problem+json"], operation["operationId"]
+
+
+def test_every_field_and_parameter_is_described() -> None:
+    document = json.loads(COMMITTED.read_text())
+    fields = [
+        f"{model}.{name}"
+        for model, schema in document["components"]["schemas"].items()
+        for name, field in schema.get("properties", {}).items()
+        if not field.get("description")
+    ]
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    parameters = [
+        f"{operation['operationId']}: {parameter['name']}"
+        for operation in operations
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description")
+    ]
+    assert fields + parameters == []
+
+
+def test_every_body_has_an_example_that_would_be_taken() -> None:
+    document = json.loads(COMMITTED.read_text())
+    resolver = {"components": document["components"]}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if "requestBody" in operation:
+                content = operation["requestBody"]["content"]["application/json"]
+                for example in content["examples"].values():
+                    validate({**content["schema"], **resolver}, example["value"])
+    for model, example in ANSWERS.items():
+        validate({**document["components"]["schemas"][model], **resolver}, example)
+        assert set(example) <= set(document["components"]["schemas"][model]["properties"])
+
+
+def test_answers_may_have_new_fields() -> None:
+    document = json.loads(COMMITTED.read_text())
+    for model in ("Job", "Page_Job_", "Corpus", "Schedule", "Webhook", "Key", "Problem"):
+        assert "additionalProperties" not in document["components"]["schemas"][model], model
+    for model in ("Submission", "NewKey", "NewSchedule", "NewWebhook"):
+        assert document["components"]["schemas"][model]["additionalProperties"] is False, model
 
 
 def test_the_manual_shows_the_states_as_they_are() -> None:

@@ -62,10 +62,10 @@ def test_a_trigger_becomes_a_job(client: TestClient, one_app: FastAPI) -> None:
 
 def test_previews_and_backfills(client: TestClient) -> None:
     shown = client.post("/v1/schedules/preview", params={"n": 3}, json=NIGHTLY)
-    assert [entry["local"][11:16] for entry in shown.json()] == ["02:30"] * 3
+    assert [entry["local"][11:16] for entry in shown.json()["items"]] == ["02:30"] * 3
     assert client.get("/v1/schedules").json()["items"] == []
     client.post("/v1/schedules", json=NIGHTLY)
-    assert client.get("/v1/schedules/nightly/preview").json()[:3] == shown.json()
+    assert client.get("/v1/schedules/nightly/preview").json()["items"][:3] == shown.json()["items"]
     asked = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-07T00:00:00Z"}
     dry = client.post("/v1/schedules/nightly/backfill", json={**asked, "dry_run": True}).json()
     plan = client.post("/v1/schedules/nightly/backfill", json=asked).json()

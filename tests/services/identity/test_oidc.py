@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +154,28 @@ def test_an_issuer_that_cannot_be_trusted_or_reached_lets_nobody_in(tmp_path: Pa
     for unreachable in (url, f"file://{tmp_path}/nowhere"):
         with pytest.raises(Unavailable):
             Tokens(oidc_settings(tmp_path, unreachable)).authenticate(issuer.token())
+
+
+def test_while_keys_are_fetched_those_that_were_there_are_used(tmp_path: Path, issuer: Issuer) -> None:
+    clock = [0.0]
+    is_asked, goes_on = threading.Event(), threading.Event()
+
+    def answer() -> tuple[int, dict[str, str], bytes]:
+        if clock[0]:
+            is_asked.set()
+            assert goes_on.wait(10)
+        return 200, {}, issuer.jwks().encode()
+
+    with jwks_server(answer, tmp_path) as server, ThreadPoolExecutor() as pool:
+        tokens = Tokens(oidc_settings(tmp_path, server.url), tls=server.client_tls, now=lambda: clock[0])
+        tokens.authenticate(issuer.token())
+        clock[0] = 301
+        fetching = pool.submit(tokens.authenticate, issuer.token())
+        try:
+            assert is_asked.wait(10)
+            assert tokens.authenticate(issuer.token()).name == "oidc:alice"
+            assert not fetching.done()
+        finally:
+            goes_on.set()
+        assert fetching.result(10).name == "oidc:alice"
+        assert server.asked == 2

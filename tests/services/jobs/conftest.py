@@ -57,7 +57,7 @@ def claimed(store: JobStore, state: State = State.STARTING, **values: Any) -> Cl
     if state is not State.STARTING:
         store.begin(claim.lease)
     if state is State.PUBLISHING:
-        store.permit(claim.lease)
+        store.permit(claim.lease, 1, "digest")
     elif state is State.PAUSING:
         store.pause(PROJECT, job_id, "ada")
     elif state is State.CANCELLING:

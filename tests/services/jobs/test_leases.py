@@ -19,7 +19,7 @@ from tests.services.jobs.conftest import OTHER, PROJECT, claimed, new_job
 WORK: dict[str, Callable[[JobStore, Lease], Any]] = {
     "begin": lambda store, lease: store.begin(lease),
     "heartbeat": lambda store, lease: store.heartbeat(lease, []),
-    "permit": lambda store, lease: store.permit(lease),
+    "permit": lambda store, lease: store.permit(lease, 1, "digest"),
     "next_generation": lambda store, lease: store.next_generation(lease),
     "finish": lambda store, lease: store.finish(lease, Ending(state=State.SUCCEEDED)),
     "lost": lambda store, lease: store.lost(lease, "gone"),
@@ -130,7 +130,7 @@ def test_who_lost_the_lease_can_do_nothing(store: JobStore, make_due: Callable[[
     refused()
     store.begin(fresh.lease)
     refused()
-    store.permit(fresh.lease)
+    store.permit(fresh.lease, 1, "digest")
     refused()
     store.finish(fresh.lease, Ending(state=State.SUCCEEDED))
     refused()
@@ -143,9 +143,9 @@ def test_a_lease_that_has_run_out_permits_nothing(store: JobStore, store_with: C
     claim = claimed(store_with(**BRIEF), State.RUNNING)
     time.sleep(0.08)
     with pytest.raises(LostLease):
-        store.permit(claim.lease)
+        store.permit(claim.lease, 1, "digest")
     store.heartbeat(claim.lease)  # nobody has taken it: it lives on
-    store.permit(claim.lease)
+    store.permit(claim.lease, 1, "digest")
 
 
 @pytest.mark.parametrize("state", sorted(LEASED))

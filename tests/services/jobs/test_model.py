@@ -40,6 +40,8 @@ class ModelJob:
     crashes: int = 0
     generation: int = 1
     is_approved: bool = False
+    is_permitted: bool = False
+    """It may have published."""
     is_waiting: bool = False
     """After a crash, for its time."""
     is_deleted: bool = False
@@ -83,7 +85,8 @@ class Model(RuleBasedStateMachine):
         assert job.priority == max(self.jobs[job_id].priority for job_id in able)
         job.state, job.epoch = S.STARTING, job.epoch + 1
         assert (claim.lease.epoch, claim.generation) == (job.epoch, job.generation)
-        assert claim.hold is (job.hold and not job.is_approved)
+        assert (claim.hold, claim.approved) == (job.hold, "digest" if job.is_approved else None)
+        assert (claim.permitted is not None) is job.is_permitted
         return claim.lease
 
     @rule(job_id=ids, what=st.sampled_from(sorted(ASKS)))
@@ -92,12 +95,12 @@ class Model(RuleBasedStateMachine):
         wanted = ANSWERS[what].get(job.state)
         if job.is_deleted:
             self._refused(NotFound, lambda: ASKS[what](self.store, job_id))
-        elif wanted is None:
+        elif wanted is None or (job.is_permitted and what in ("cancel", "pause", "discard")):
             self._refused(IllegalState, lambda: ASKS[what](self.store, job_id))
         else:
             ASKS[what](self.store, job_id)
             job.state = wanted
-            job.is_approved |= what == "approve"
+            job.is_approved = what == "approve" or (job.is_approved and (what != "retry" or job.is_permitted))
             job.crashes = 0 if what == "retry" else job.crashes
             job.is_waiting &= what not in ("retry", "resume")
 
@@ -113,7 +116,7 @@ class Model(RuleBasedStateMachine):
     @rule(job_id=ids)
     def delete(self, job_id: str) -> None:
         job = self.jobs[job_id]
-        if job.is_deleted or job.state not in FINAL:
+        if job.is_deleted or job.state not in FINAL or job.is_permitted:
             self._refused(NotFound if job.is_deleted else IllegalState, lambda: self._delete(job_id))
         else:
             self._delete(job_id)
@@ -127,7 +130,14 @@ class Model(RuleBasedStateMachine):
     def permit(self, lease: Lease) -> None:
         job = self.jobs[lease.job_id]
         may_publish = job.is_approved or not job.hold
-        self._work(lease, lambda: self.store.permit(lease), {S.RUNNING: S.PUBLISHING} if may_publish else {})
+        able = {S.RUNNING: S.PUBLISHING} if may_publish else {}
+        if self._work(lease, lambda: self.store.permit(lease, 1, "digest"), able):
+            job.is_permitted = True
+
+    @rule(lease=leases)
+    def settle(self, lease: Lease) -> None:
+        if self._work(lease, lambda: self.store.settle(lease), {state: state for state in LEASED}):
+            self.jobs[lease.job_id].is_permitted = False
 
     @rule(lease=leases)
     def heartbeat(self, lease: Lease) -> None:
@@ -140,15 +150,19 @@ class Model(RuleBasedStateMachine):
             job = self.jobs[lease.job_id]
             job.generation, job.is_approved = job.generation + 1, False
 
-    @rule(lease=leases, ending=st.sampled_from(sorted(State)))
-    def finish(self, lease: Lease, ending: State) -> None:
+    @rule(lease=leases, ending=st.sampled_from(sorted(State)), is_settled=st.booleans())
+    def finish(self, lease: Lease, ending: State, is_settled: bool) -> None:
         after = {state: endings[ending] for state, endings in ENDINGS.items() if ending in endings}
-        self._work(lease, lambda: self.store.finish(lease, Ending(state=ending)), after)
+        told = Ending(state=ending, held_digest="digest", is_settled=is_settled)
+        if self._work(lease, lambda: self.store.finish(lease, told), after):
+            job = self.jobs[lease.job_id]
+            job.is_permitted &= job.state is not S.SUCCEEDED and not (job.state is S.FAILED and is_settled)
+            job.is_approved &= job.state is not S.HELD
 
     @rule(lease=leases)
     def lose(self, lease: Lease) -> None:
         job = self.jobs[lease.job_id]
-        has_crashed = job.crashes + 1 >= MAX_ATTEMPTS * (3 if job.state is S.PUBLISHING else 1)
+        has_crashed = job.crashes + 1 >= MAX_ATTEMPTS * (3 if job.is_permitted else 1)
         again = S.CRASHED if has_crashed else S.QUEUED
         after = {**dict.fromkeys(LEASED, again), S.CANCELLING: S.CANCELLED, S.PAUSING: S.PAUSED}
         if self._work(lease, lambda: self.store.lost(lease, "gone"), after) and job.state is again:

@@ -70,3 +70,25 @@ def test_what_earlier_attempts_did_is_shown_until_a_run_begins_anew() -> None:
     assert [(step.step, step.shards_done) for step in second.steps()] == [("filter", 4), ("finish", 1), ("publish", 0)]
     second.begin_anew()
     assert second.steps() == ()
+
+
+def test_what_was_recorded_before_makes_nobody_faster() -> None:
+    """The earlier attempt told of 3 shards and died when it had recorded a fourth."""
+    seconds = [0.0]
+    first, second = Meter(NOON, lambda: seconds[0]), Meter(NOON, lambda: seconds[0])
+    first.watch(Progress(step="filter", done=0, total=8))
+    first.watch(Progress(step="filter", done=3, total=8, documents=3000, bytes=6000))
+    second.recall(first.steps())
+    for done in range(5):
+        second.watch(Progress(step="filter", done=done, total=8, documents=1000 * done, bytes=2000 * done))
+        seconds[0] += 0.001
+    (filtering,) = second.steps()
+    assert (filtering.documents, filtering.documents_per_s, filtering.left_s) == (4000, None, None)
+    seconds[0] = 10.003
+    for done in (5, 6):
+        seconds[0] += 10 if done == 6 else 0
+        second.watch(Progress(step="filter", done=done, total=8, documents=1000 * done, bytes=2000 * done))
+    (filtering,) = second.steps()
+    assert filtering.documents_per_s == pytest.approx(100, rel=0.01)
+    assert filtering.bytes_per_s == pytest.approx(200, rel=0.01)
+    assert filtering.left_s == pytest.approx((10, 40), rel=0.01)

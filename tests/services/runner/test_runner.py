@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from typing import Any
 
 import pytest
 
-from curation.pipeline import held
+from curation.pipeline import curate, held
+from curation.runner.local import LocalRunner
 from services.jobs.states import State
-from tests.services.runner.conftest import Site
+from services.runner.logs import JobLog
+from tests.pipeline.inputs import recipe
+from tests.services.runner.conftest import STAGES, Site
 from tests.texts import essay, write_jsonl
 
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -75,3 +80,59 @@ def test_a_held_job_publishes_what_was_approved_or_is_held_again(site: Site) -> 
         job = site.wait(job_id)
     assert (job.state, job.version) == (State.SUCCEEDED, 1)
     assert site.corpus.manifest() == draft
+
+
+@one_database
+def test_a_held_jobs_records_are_gone_and_it_is_held_again(site: Site) -> None:
+    """Another run publishes, which sweeps them: what was approved is not there any more, and nothing else goes out."""
+    job_id = site.submit(hold=True)
+    with site.runner():
+        site.wait(job_id, State.HELD)
+        write_jsonl(site.folder / "in/web/new.jsonl", [{"id": "new", "text": essay(77)}])
+        curate(recipe(site.folder / "in", site.folder / "corpus", stages=STAGES), LocalRunner())
+        write_jsonl(site.folder / "in/web/unseen.jsonl", [{"id": "unseen", "text": essay(78)}])
+        site.store.approve(site.project, job_id, "test")
+        site.wait(job_id, State.STARTING, State.RUNNING)
+        job = site.wait(job_id, State.HELD)
+    assert (job.run, job.documents_read) == (f"{job_id}-2", 27)
+    assert "RecordsGone" in {condition.type for condition in job.conditions}
+    assert len(site.corpus.versions()) == 1
+
+
+@one_database
+def test_what_is_approved_is_the_content(site: Site) -> None:
+    """Even where the drafts under the run's id have become others."""
+    job_id = site.submit(hold=True)
+    with site.runner():
+        site.wait(job_id, State.HELD)
+        draft = site.folder / f"corpus/_runs/{job_id}-1/manifest.json"
+        content = json.loads(draft.read_text())
+        content["shards"][0]["rows"] += 1
+        draft.write_text(json.dumps(content))
+        site.store.approve(site.project, job_id, "test")
+        site.wait(job_id, State.STARTING, State.RUNNING)
+        site.wait(job_id, State.HELD)
+    assert not site.corpus.versions()
+
+
+@one_database
+def test_a_store_that_refuses_for_good_fails_the_job(site: Site) -> None:
+    (site.folder / "corpus").write_text("a file, where a folder must be")
+    job_id = site.submit()
+    with site.runner():
+        job = site.wait(job_id)
+    assert (job.state, job.reason, job.attempt) == (State.FAILED, "storage", 1), job
+
+
+@one_database
+def test_a_job_log_that_cannot_be_kept_ends_nothing(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = JobLog(site.store, "job_none")
+    logger = logging.getLogger("tests.job_log")
+    logger.addHandler(kept)
+    try:
+        logger.warning("nobody keeps this")
+        kept.flush()
+    finally:
+        logger.removeHandler(kept)
+        kept.close()
+    assert "1 log lines are dropped: NotFound" in capsys.readouterr().err

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 
 from services.database.presence import present
-from services.database.tables import deliveries, schedules, webhooks
-from services.database.types import clock
+from services.database.tables import deliveries, jobs, occurrences, schedules, webhooks
+from services.database.types import clock, later
+from services.jobs.job import Ending, NewLogLine
 from services.jobs.states import State
 from services.schedules.cron import jitter
 from services.schedules.schedule import BackfillRequest, OccurrenceState
@@ -22,6 +23,7 @@ from tests.services.schedules.world import BY, NOON, World
 STARTED, WAITING = OccurrenceState.STARTED, OccurrenceState.WAITING
 SKIPPED, MISSED = OccurrenceState.SKIPPED, OccurrenceState.MISSED
 HOUR = timedelta(hours=1)
+DAY_S = 86_400.0
 ENDS = {"F": State.FAILED, "C": State.CRASHED, "S": State.SUCCEEDED, "X": State.CANCELLED}
 
 
@@ -57,14 +59,34 @@ class TestPunctual:
         claim = world.jobs.claim("runner")
         assert claim is not None
         world.jobs.begin(claim.lease)
-        world.jobs.permit(claim.lease)
+        world.jobs.permit(claim.lease, 1, "digest")
         assert world.each_hour(2) == [0, 0]
         assert world.hours(SKIPPED) == [2]
         assert world.jobs.get(world.project, claim.lease.job_id).state is State.PUBLISHING
-        world.jobs.lost(claim.lease, "died")
+        world.jobs.finish(claim.lease, Ending(state=State.SUCCEEDED, version=1, published=True))
         world.tick()
-        assert world.jobs.get(world.project, claim.lease.job_id).state is State.CANCELLED
         assert world.hours(STARTED) == [1, 3]
+
+    @pytest.mark.parametrize("overlap", ["queue_one", "queue_all", "cancel_other"])
+    def test_waiting_costs_no_write(self, world: World, overlap: str) -> None:
+        world.schedule(overlap=overlap)
+        world.each_hour(1)
+        claim = world.jobs.claim("runner")
+        assert claim is not None
+        world.jobs.begin(claim.lease)
+        world.each_hour(1)
+        writes: list[object] = []
+
+        @event.listens_for(world.database.engine, "begin")
+        def seen(connection: Connection) -> None:
+            if connection.get_execution_options().get("begin") == "IMMEDIATE":
+                writes.append(connection)
+
+        assert world.tick(seconds=1) == 0
+        assert writes == []
+        world.jobs.finish(claim.lease, Ending(state=State.FAILED, reason="test"))
+        assert world.tick(seconds=1) == 1
+        assert writes
 
     def test_a_skipped_date_is_written_down(self, world: World) -> None:
         world.schedule(cron="0 12 * * *", skip_dates=["2026-03-02"], overlap="allow")
@@ -171,6 +193,34 @@ class TestFailing:
         assert [delivery["payload"]["data"]["id"] for delivery in told] == [made.id]
         assert world.schedules.resume(world.project, made.id).failures == 0
 
+    def test_what_is_repaired_is_no_failure_any_more(self, world: World) -> None:
+        made = world.schedule(pause_after_failures=4)
+        for _ in range(3):
+            world.each_hour(1)
+            failed = world.end(State.FAILED)
+        world.tick()
+        assert world.schedules.get(world.project, made.id).failures == 3
+        world.jobs.retry(world.project, failed.id, BY)
+        world.tick()
+        assert world.schedules.get(world.project, made.id).failures == 3
+        world.end()
+        world.tick()
+        assert world.schedules.get(world.project, made.id).failures == 0
+
+    def test_what_failed_before_a_pause_is_forgotten(self, world: World) -> None:
+        made = world.schedule(pause_after_failures=2)
+        for _ in range(2):
+            world.each_hour(1)
+            world.end(State.FAILED)
+        world.tick()
+        assert world.schedules.get(world.project, made.id).paused
+        world.schedules.resume(world.project, made.id)
+        world.each_hour(1)
+        world.end(State.FAILED)
+        world.tick()
+        found = world.schedules.get(world.project, made.id)
+        assert (found.failures, found.paused) == (1, None)
+
     def test_backfills_do_not_count(self, world: World) -> None:
         made = world.schedule(pause_after_failures=1)
         request = {"from": NOON - 2 * HOUR, "to": NOON, "max_parallel": 9}
@@ -253,6 +303,44 @@ class TestRunning:
         assert not thread.is_alive()
         assert len(world.all_jobs()) == 1
         assert present(world.database, 60) == []
+
+    def test_ended_jobs_their_logs_and_occurrences_are_forgotten_in_their_time(self, world: World) -> None:
+        made = world.schedule()
+        world.each_hour(1)
+        old = world.end(State.FAILED)
+        world.each_hour(1)
+        going = world.all_jobs()[0]
+        said = NewLogLine(at=datetime.now(UTC), level="INFO", logger="x", message="hello")
+        for job in (old, going):
+            world.jobs.log(job.id, [said])
+        hook = {"id": "whk_1", "project_id": world.project, "name": "w", "url": "https://example.org", "events": []}
+        waiting = {"id": "msg_1", "webhook_id": "whk_1", "project_id": world.project, "event": "job.failed"}
+        with world.database.transaction() as connection:
+            connection.execute(webhooks.insert().values(**hook, created=clock(), created_by=BY, paused=clock()))
+            connection.execute(
+                deliveries.insert().values(**waiting, payload={}, state="PENDING", created=later(-31 * DAY_S))
+            )
+
+        def age(days: float) -> None:
+            with world.database.transaction() as connection:
+                connection.execute(jobs.update().where(jobs.c.id == old.id).values(finished=later(-days * DAY_S)))
+                connection.execute(occurrences.update().values(created=later(-days * DAY_S)))
+            world.scheduler.trim()
+
+        age(29)
+        with world.database.reading() as connection:
+            assert connection.execute(select(deliveries.c.state)).scalars().all() == ["DEAD"]
+        assert len(world.jobs.logs(world.project, old.id)) == 1
+        age(31)
+        assert world.jobs.logs(world.project, old.id) == []
+        assert len(world.jobs.logs(world.project, going.id)) == 1
+        assert len(world.occurrences()) == 2
+        age(366)
+        assert [job.id for job in world.all_jobs()] == [going.id]
+        assert [o.job_id for o in world.occurrences()] == [going.id]
+        with world.database.reading() as connection:
+            assert connection.execute(select(deliveries.c.state)).all() == []
+        assert world.schedules.get(world.project, made.id).next is not None
 
     def test_the_old_is_forgotten_and_what_counts_is_kept(self, world: World) -> None:
         made = world.schedule(misfire="run_all", max_catch_up=1)

@@ -299,6 +299,22 @@ class TestBackfill:
             started += world.tick()
         assert world.hours(OccurrenceState.STARTED) == list(range(-9, 4))
 
+    def test_what_waits_can_be_cancelled(self, world: World) -> None:
+        world.end()
+        plan = world.schedules.backfill(world.project, "hourly", request(-4, 0))
+        assert plan.id is not None
+        assert world.tick() == 1
+        assert world.schedules.cancel_backfill(world.project, "hourly", plan.id, BY).skipped == 4
+        assert world.schedules.cancel_backfill(world.project, "hourly", plan.id, BY).skipped == 0
+        world.end()
+        assert world.tick() == 0
+        assert {o.reason for o in world.occurrences() if o.run == plan.id} == {
+            "",
+            f"the backfill was cancelled by {BY}",
+        }
+        with pytest.raises(NotFound, match="has no backfill"):
+            world.schedules.cancel_backfill(world.project, "hourly", "bkf_other", BY)
+
     def test_what_the_scheduler_has_not_come_to_is_left_to_it(self, world: World) -> None:
         world.now += 3 * HOUR
         plan = world.schedules.backfill(world.project, "hourly", request(4, 7))

@@ -8,6 +8,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "curation.podSpec" -}}
 serviceAccountName: {{ .Release.Name }}-curation
 automountServiceAccountToken: false
+# Else Kubernetes sets CURATION_… variables of its own, for services of such names.
+enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001

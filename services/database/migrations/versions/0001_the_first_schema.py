@@ -143,6 +143,12 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("pause_after_failures", sa.Integer(), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False, comment="in a row"),
+        sa.Column(
+            "counted_from",
+            sa.BigInteger(),
+            nullable=True,
+            comment="failures of occurrences up to here are forgotten",
+        ),
         sa.Column("paused", sa.BigInteger(), nullable=True),
         sa.Column("pause_reason", sa.Text(), server_default="", nullable=False),
         sa.Column("cursor", sa.BigInteger(), nullable=False, comment="occurrences up to here have been decided on"),
@@ -239,7 +245,20 @@ def upgrade() -> None:
             nullable=False,
             comment="wait for approval before publishing",
         ),
-        sa.Column("approved", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("held_digest", sa.String(length=64), nullable=True, comment="the digest of what it was held with"),
+        sa.Column(
+            "approved",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="and that may be published",
+        ),
+        sa.Column(
+            "permitted",
+            sa.Integer(),
+            nullable=True,
+            comment="the version that it may have published; null again once the corpus has said what became of it",
+        ),
         sa.Column("workers", sa.Integer(), nullable=True),
         sa.Column("traceparent", sa.String(length=80), nullable=True),
         sa.Column("created", sa.BigInteger(), nullable=False),
@@ -255,7 +274,7 @@ def upgrade() -> None:
             sa.Integer(),
             server_default="0",
             nullable=False,
-            comment="how many were lost since the last retry",
+            comment="how many were lost in a row, without progress",
         ),
         sa.Column(
             "generation", sa.Integer(), server_default="1", nullable=False, comment="the run's id is <job>-<generation>"
@@ -272,6 +291,13 @@ def upgrade() -> None:
         sa.Column("progressed", sa.BigInteger(), nullable=True, comment="when progress was last made"),
         sa.Column("kill_after", sa.BigInteger(), nullable=True, comment="when a job that is asked to stop is killed"),
         sa.Column("progress", sa.JSON(), nullable=False),
+        sa.Column(
+            "tasks_done",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="the most that one attempt of the run did",
+        ),
         sa.Column("version", sa.Integer(), nullable=True, comment="of the corpus, once known"),
         sa.Column(
             "published", sa.Boolean(), nullable=True, comment="false: the version was there before, nothing was new"
