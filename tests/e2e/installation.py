@@ -48,7 +48,7 @@ class Installation:
         self.inputs = inputs
         self.output = f"{root}/{uuid.uuid4().hex}"
         values: dict[str, Any] = {"data": folder, "database_url": database_url, "secret_key_file": secret}
-        values |= {"roots": (root, str(inputs)), "engine": "local", "poll_s": 0.05, "heartbeat_s": 0.2, "lease_s": 5.0}
+        values |= {"roots": (root, str(inputs)), "engine": "local", "poll_s": 0.05, "heartbeat_s": 0.2, "lease_s": 8.0}
         self.settings = Settings(**values, runner_name="here", max_attempts=5)
         self.marker = folder / "reached"
         self.database: Database = open_database(self.settings, pool_size=3)
