@@ -230,7 +230,8 @@ def write_shard(work: Work, number: int, texts: list[str]) -> ShardInput:
     pq.write_table(pa.Table.from_batches([batch]).select([ID, TEXT]), sink, row_group_size=1024)
     texts_key = work.key(f"filter/{number}.texts.parquet")
     work.storage.write(texts_key, sink.getvalue())
-    return ShardInput(number=number, source="bench", fingerprints=key, texts=texts_key, documents=len(texts))
+    place = {"number": number, "name": f"bench/{number}", "source": "bench"}
+    return ShardInput(**place, fingerprints=key, texts=texts_key, documents=len(texts))
 
 
 def records(path: Path) -> Iterator[dict[str, Any]]:

@@ -24,8 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation import corpus, decision, ids
+from curation.change import Change
 from curation.corpus import Corpus
-from curation.manifest import Manifest, Part, part
+from curation.manifest import Manifest, Part, Piece, part
 from curation.pipeline.filter import PART_ROWS
 from curation.report import Cell, Report
 from services.catalogue import Catalogue
@@ -96,14 +97,19 @@ def make(folder: Path, documents: int) -> Manifest:
         created=datetime.now(UTC),
         recipe={"name": "made", "seed": 0, "stages": [{"kind": STAGE, "name": STAGE}]},
         fingerprint="made",
+        meaning={},
         inputs=(),
+        pieces=tuple(
+            Piece(name=f"web/shard-{n:016x}-0000", source="web", records=part.rows, kept=True)
+            for n, part in enumerate(decisions)
+        ),
         shards=tuple(kept),
         decisions=tuple(decisions),
         ids=tuple(indexes),
         documents=counts[None],
         bytes=1000 * counts[None],
     )
-    opened.publish(manifest, Report(stages=(STAGE,), cells=tuple(cells)), schema)
+    opened.publish(manifest, Report(stages=(STAGE,), cells=tuple(cells)), Change(base=0), schema)
     return manifest
 
 

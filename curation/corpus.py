@@ -4,7 +4,8 @@
 `<url>/_decisions/`             Delta table of decisions, partitioned by version and run
 `<url>/_index/<run>/`           the dedup index of a version's kept documents
 `<url>/_ids/<run>/`             where each document's decisions are, by its id
-`<url>/_manifests/`, `_reports/`  `<version>-<run>.json`, named by the version's commit
+`<url>/_manifests/`, `_reports/`, `_changes/`  `<version>-<run>.json`, named by the version's commit
+`<url>/_tags/`, `_holds/`, `_vacuums/`  what keeps versions, and what became of the others
 `<url>/_runs/<run>/`            the work of a run in progress
 
 The commit to the documents' table is the one atomic step that publishes; what it names was written before it. Rows and
@@ -15,25 +16,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
+from pyarrow.dataset import FileSystemDataset
 from pydantic import BaseModel
 
 from curation import decision, document
+from curation.change import Change
 from curation.errors import ConflictError, CorruptError, MissingError, StorageError, TransientError
 from curation.explanation import Found, decisions_about, kept_document
 from curation.manifest import Manifest, Part
 from curation.report import Report
 from curation.storage import Storage, check_corpus_url, open_storage
+from curation.vacuums import Gone, gone
 
 SCHEMA = pa.schema(
     [
@@ -71,6 +74,8 @@ class Version:
     fingerprint: str
     documents: int
     bytes: int
+    gone: Gone | None = None
+    """That, and when, its files were removed; its manifest, report and change are there still."""
 
 
 class Corpus:
@@ -86,8 +91,12 @@ class Corpus:
     def versions(self) -> list[Version]:
         """What has been published, oldest first; empty for a corpus that has no version yet, or is not there."""
         table = self._table("")
-        history = table.history() if table else []
-        return sorted((_version(commit) for commit in history if "run" in commit), key=lambda version: version.version)
+        if table is None:
+            return []
+        without = gone(self.storage)
+        found = [_version(commit) for commit in table.history() if "run" in commit]
+        found = [replace(version, gone=without.get(version.version)) for version in found]
+        return sorted(found, key=lambda version: version.version)
 
     def version(self, number: int | None = None) -> Version:
         """One version, by default the newest. Raises MissingError with what there is."""
@@ -99,6 +108,13 @@ class Corpus:
             raise MissingError(f"{self.url}: {what}{f'; there are {known}' if known else ' has been published here'}")
         return chosen[-1]
 
+    def readable(self, number: int | None = None) -> Version:
+        """As `version`, of one whose documents and decisions are there. Raises MissingError where they were removed."""
+        version = self.version(number)
+        if version.gone:
+            raise MissingError(f"{self.url}: {version.gone}")
+        return version
+
     def manifest(self, number: int | None = None) -> Manifest:
         """The manifest of a version, by default of the newest."""
         return self.manifest_of(self.version(number))
@@ -106,6 +122,10 @@ class Corpus:
     def report(self, number: int | None = None) -> Report:
         """The report of a version, by default of the newest."""
         return self.report_of(self.version(number))
+
+    def change(self, number: int | None = None) -> Change:
+        """How a version came of the one before it, by default of the newest."""
+        return self.change_of(self.version(number))
 
     def manifest_of(self, version: Version) -> Manifest:
         """The manifest of a version of this corpus that is known already: one read, and no look at the history."""
@@ -115,16 +135,30 @@ class Corpus:
         """As `manifest_of`."""
         return self._named(version, "report", Report)
 
+    def change_of(self, version: Version) -> Change:
+        """As `manifest_of`."""
+        return self._named(version, "change", Change)
+
     def documents(self, number: int | None = None) -> Any:
         """The kept documents of a version as a `pyarrow.dataset.Dataset`, which DuckDB and Polars read as it is."""
-        version = self.version(number)
+        version = self.readable(number)
         table = DeltaTable(self.url, version=version.version, storage_options=self.storage.delta_options())
         return table.to_pyarrow_dataset()
 
     def decisions(self, number: int | None = None) -> Any:
-        """The decisions of a version as a `pyarrow.dataset.Dataset`."""
-        version = self.version(number)
-        return self._decided(version.version, version.run)
+        """The decisions in force in a version as a `pyarrow.dataset.Dataset`; `version` and `run` say when each was
+        made."""
+        manifest = self.manifest_of(self.readable(number))
+        table = self._table(DECISIONS)
+        if table is None:
+            raise CorruptError(f"{self.url}: version {manifest.version} is published, but there is no {DECISIONS}")
+        every = table.to_pyarrow_dataset()
+        paths = {part.path.removeprefix(f"{DECISIONS}/") for part in manifest.decisions}
+        own = [fragment for fragment in every.get_fragments() if fragment.path in paths]
+        if len(own) != len(paths):
+            found = f"{len(own)} of {len(paths)} files of version {manifest.version}"
+            raise CorruptError(f"{self.url}: {DECISIONS} has {found}")
+        return FileSystemDataset(own, every.schema, every.format, every.filesystem)
 
     def explain(self, document_id: str, number: int | None = None) -> list[dict[str, Any]]:
         """The decisions about a document: several if the input held its id several times. Raises MissingError."""
@@ -134,10 +168,8 @@ class Corpus:
         self, manifest: Manifest, document_id: str, source: str | None = None, limit: int | None = None
     ) -> list[Found]:
         """As `explain`, of a manifest that is at hand (a draft's, too); of one source, at most so many, if given."""
-        if manifest.ids:
+        with self._said_if_gone(manifest.version):
             about = decisions_about(self.storage, manifest, document_id, source, limit)
-        else:
-            about = self._scanned(manifest, document_id, source, limit)
         if not about:
             where = f" in source {source!r}" if source is not None else ""
             raise MissingError(
@@ -147,20 +179,20 @@ class Corpus:
 
     def kept_document(self, manifest: Manifest, found: Found) -> dict[str, Any] | None:
         """The kept document that a decision is about, with its text; None where it was not kept."""
-        return kept_document(self.storage, manifest, found)
+        with self._said_if_gone(manifest.version):
+            return kept_document(self.storage, manifest, found)
 
     def read(self, part: Part) -> bytes:
         """One file of the corpus. Raises CorruptError unless it is what the manifest says."""
-        return self.storage.read(part.path, size=part.bytes, sha256=part.sha256)
+        return read_part(self.storage, part)
 
     def verify(self, number: int | None = None) -> int:
         """Read every file of a version and compare it with the manifest; how many there are. Raises CorruptError or
         MissingError for the first that is not what it was."""
-        manifest = self.manifest(number)
-        parts = (*manifest.shards, *manifest.decisions, *manifest.index, *manifest.ids)
-        for part in parts:
+        manifest = self.manifest_of(self.readable(number))
+        for part in manifest.parts:
             self.read(part)
-        return len(parts)
+        return len(manifest.parts)
 
     # --------------------------------------------------------------- publishing
 
@@ -193,7 +225,7 @@ class Corpus:
         table = self._table("")
         return table.transaction_version(run) if table else None
 
-    def publish(self, manifest: Manifest, report: Report, decisions: pa.Schema) -> int:
+    def publish(self, manifest: Manifest, report: Report, change: Change, decisions: pa.Schema) -> int:
         """Make the manifest's files the newest version, in one atomic step; again is the same as once.
 
         The files are there already; `decisions` is the schema of those that hold the decisions. Raises ConflictError,
@@ -207,7 +239,7 @@ class Corpus:
         commit: dict[str, str] = {"run": manifest.run, "recipe": str(manifest.recipe["name"])}
         commit |= {"fingerprint": manifest.fingerprint, "digest": manifest.digest}
         commit |= {"documents": str(manifest.documents), "bytes": str(manifest.bytes)}
-        for what, model in (("manifest", manifest), ("report", report)):
+        for what, model in (("manifest", manifest), ("report", report), ("change", change)):
             commit[what] = f"_{what}s/{manifest.version}-{manifest.run}.json"
             self.storage.write(commit[what], model.model_dump_json(indent=1).encode())
         self._commit("", table, manifest.shards, manifest, commit, SCHEMA, [document.SOURCE])
@@ -216,7 +248,9 @@ class Corpus:
     def _publish_decisions(self, manifest: Manifest, schema: pa.Schema) -> None:
         schema = _with_partitions(schema)
         table = self._create(DECISIONS, schema, _PARTITIONS)
-        if table.transaction_version(manifest.run) == manifest.version:
+        folder = f"{DECISIONS}/version={manifest.version}/run={manifest.run}/"
+        own = tuple(part for part in manifest.decisions if part.path.startswith(folder))
+        if table.transaction_version(manifest.run) == manifest.version and _has_decisions(table, own):
             return
         for _ in range(_TRIES):
             known = set(pa.schema(table.schema().to_arrow()).names)
@@ -226,7 +260,7 @@ class Corpus:
             with suppress(CommitFailedError), self._delta_errors():
                 table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
             table = self._create(DECISIONS, schema, _PARTITIONS)
-        self._commit(DECISIONS, table, manifest.decisions, manifest, {}, schema, _PARTITIONS)
+        self._commit(DECISIONS, table, own, manifest, {}, schema, _PARTITIONS)
 
     def _check_parent(self, manifest: Manifest, head: int) -> None:
         if head != manifest.parent:
@@ -280,22 +314,42 @@ class Corpus:
                     f"{self.url}: somebody else published first; nothing of this run is ({error})"
                 ) from None
 
+    # ----------------------------------------------------------------- removing
+
+    def forget_decisions(self, paths: Collection[str]) -> None:
+        """Take files of decisions that are to be deleted out of their table; those that it does not name are passed
+        over. Raises ConflictError where others commit all the time."""
+        for _ in range(_TRIES):
+            table = self._table(DECISIONS)
+            if table is None:
+                return
+            now = int(datetime.now(UTC).timestamp() * 1000)
+            removed: list[AddAction | RemoveAction] = [
+                RemoveAction(action["path"], True, now, action["size_bytes"], _values(action))
+                for action in pa.table(table.get_add_actions(flatten=True)).to_pylist()
+                if f"{DECISIONS}/{action['path']}" in paths
+            ]
+            if not removed:
+                return
+            schema = pa.schema(table.schema().to_arrow())
+            with suppress(CommitFailedError), self._delta_errors():
+                table.create_write_transaction(
+                    removed, "append", schema, _PARTITIONS, post_commithook_properties=_HOOKS
+                )
+                return
+        raise ConflictError(f"{self.url}: {DECISIONS} changes all the time; try again later")
+
+    @contextmanager
+    def _said_if_gone(self, number: int) -> Iterator[None]:
+        """Within, a file that is missing because the version was vacuumed is an error that says so."""
+        try:
+            yield
+        except MissingError:
+            if (removed := gone(self.storage).get(number)) is not None:
+                raise MissingError(f"{self.url}: {removed}") from None
+            raise
+
     # ------------------------------------------------------------------- tables
-
-    def _decided(self, version: int, run: str) -> Any:
-        table = self._table(DECISIONS)
-        if table is None:
-            raise CorruptError(f"{self.url}: version {version} is published, but there is no {DECISIONS}")
-        wanted = [("version", "=", str(version)), ("run", "=", run)]
-        return table.to_pyarrow_dataset(file_pruning_predicate=wanted)
-
-    def _scanned(self, manifest: Manifest, document_id: str, source: str | None, limit: int | None) -> list[Found]:
-        """All decisions are read: versions of old have no index of ids."""
-        wanted = pc.field(document.ID) == document_id
-        if source is not None:
-            wanted &= pc.field(document.SOURCE) == source
-        rows = self._decided(manifest.version, manifest.run).to_table(filter=wanted)
-        return [Found(row) for row in rows.slice(0, limit).to_pylist()]
 
     def _table(self, name: str) -> DeltaTable | None:
         """The table, as it is now; None where there is none. The storage is asked first: its errors are sentences."""
@@ -343,6 +397,11 @@ def _said(text: str) -> str:
     return ": ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else ""
 
 
+def read_part(storage: Storage, part: Part) -> bytes:
+    """One file of a corpus. Raises CorruptError unless it is what the manifest says."""
+    return storage.read(part.path, size=part.bytes, sha256=part.sha256)
+
+
 def ids_path(run: str, name: str) -> str:
     """Where the index of ids of a run's part lies."""
     return f"{IDS}/{run}/{name}.ids"
@@ -368,6 +427,17 @@ def _present(table: DeltaTable) -> dict[str, tuple[int, str]]:
     """The files of the table's newest version: path → (size in bytes, source)."""
     actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     return {action["path"]: (action["size_bytes"], action[f"partition.{document.SOURCE}"]) for action in actions}
+
+
+def _values(action: dict[str, Any]) -> dict[str, str | None]:
+    """The partition that a file of decisions is in."""
+    return {name: str(action[f"partition.{name}"]) for name in _PARTITIONS}
+
+
+def _has_decisions(table: DeltaTable, parts: Collection[Part]) -> bool:
+    """Whether the decisions' table names these files; a vacuum may have taken those of a run that was given up."""
+    named = {f"{DECISIONS}/{path}" for path in pa.table(table.get_add_actions())["path"].to_pylist()}
+    return named.issuperset(part.path for part in parts)
 
 
 def _add(path: str, part: Part, manifest: Manifest) -> AddAction:

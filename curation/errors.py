@@ -2,13 +2,15 @@
 
 CurationError
 ├── RecipeError         mend the recipe: every problem is listed by its path            (exit code 2)
-│   └── OtherRunError   the run's id stands for another recipe, input or parent: give another
+│   ├── OtherRunError   the run's id stands for another recipe, input or parent: give another
+│   └── RedoError       the recipe changed: allow a refresh to read the old files again
 ├── InputError          look at the sources: nothing matched, or too much of it failed  (exit code 3)
 ├── StorageError        mend the address, the credentials or the store                  (exit code 4)
 │   ├── MissingError    what was asked for is not there
 │   ├── CorruptError    what is there is not what was recorded: size or SHA-256 differ
 │   └── TransientError  try again: the only error that a runner retries
 ├── ConflictError       reload: somebody else wrote first                               (exit code 5)
+├── HeldError           look, then approve or discard: a gate does not let the run pass  (exit code 9)
 ├── ModelError          bring the model: a file is missing or not what its digest says  (exit code 6)
 └── AccountingError     report a bug: in != kept + dropped + failed, nothing published  (exit code 7)
 
@@ -55,6 +57,10 @@ class OtherRunError(RecipeError):
     """The id of a run stands for another recipe, other input, or another version to start from."""
 
 
+class RedoError(RecipeError):
+    """The recipe says something else about files that were read before; each problem names a part that changed."""
+
+
 class InputError(CurationError):
     """The sources do not hold what the recipe promises."""
 
@@ -83,6 +89,19 @@ class ConflictError(CurationError):
     """Somebody else wrote first; what was to be written was not."""
 
     exit_code = 5
+
+
+class HeldError(CurationError):
+    """A run is done but for publishing, and does not pass a gate of its recipe; what it would publish is at hand."""
+
+    exit_code = 9
+
+    def __init__(self, run: str, digest: str, breaches: Sequence[str]) -> None:
+        self.run, self.digest, self.breaches = run, digest, tuple(breaches)
+        super().__init__(f"run {run} is held, nothing is published: {'; '.join(breaches)}")
+
+    def __reduce__(self) -> tuple[type[HeldError], tuple[str, str, tuple[str, ...]]]:
+        return type(self), (self.run, self.digest, self.breaches)
 
 
 class ModelError(CurationError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,14 +14,11 @@ import pyarrow.parquet as pq
 
 from curation import decision, document, ids
 from curation.errors import CorruptError
-from curation.manifest import Manifest, Part
+from curation.manifest import Manifest, Part, PieceFiles
 from curation.storage import Storage
 
 THREADS = 16
 """How many files are asked at once."""
-
-_NAME_END = "-0123456789abcdef.parquet"
-"""What a file of kept documents is called ends like this behind the name of its part."""
 
 Row = dict[str, Any]
 Asked = TypeVar("Asked")
@@ -31,37 +27,43 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Found:
-    """A decision about a document, `version` and `run` included, and the file of decisions that holds it if known."""
+    """A decision about a document, with the `version` and the `run` that made it, and the piece that it is of."""
 
     row: Row
-    part: Part | None = None
+    files: PieceFiles
+
+
+def made(decisions: Part) -> dict[str, int | str]:
+    """The version and the run that made the decisions of a file, which its path names."""
+    partitions = dict(folder.split("=", 1) for folder in decisions.path.split("/")[1:-1])
+    return {"version": int(partitions["version"]), "run": partitions["run"]}
 
 
 def decisions_about(
     storage: Storage, manifest: Manifest, document_id: str, source: str | None = None, limit: int | None = None
 ) -> list[Found]:
-    """The decisions about a document, in the order of the manifest; of one source, at most so many, if given. The
-    manifest has indexes.
+    """The decisions about a document, in the order of the manifest; of one source, at most so many, if given.
 
     Each index is asked for a few KiB; what is then read of the decisions are the row groups that hold the document.
     """
-    if len(manifest.ids) != len(manifest.decisions):
-        raise CorruptError(
-            f"{storage.url}: version {manifest.version} has {len(manifest.decisions)} files of decisions, "
-            f"but {len(manifest.ids)} indexes of ids"
-        )
-    pairs = [
-        (index, decisions)
-        for index, decisions in zip(manifest.ids, manifest.decisions, strict=True)
-        if source is None or index.source in {"", source}
-    ]
-    places = _each(lambda pair: ids.look_up(storage, pair[0], document_id), pairs)
-    hits = _first([(decisions, rows) for (_, decisions), rows in zip(pairs, places, strict=True) if rows], limit)
-    tables = _each(lambda hit: _rows(storage, *hit), hits)
-    where = {"version": manifest.version, "run": manifest.run}
+    return decisions_in(storage, list(manifest.files()), document_id, source, limit)
+
+
+def decisions_in(
+    storage: Storage,
+    pieces: Sequence[PieceFiles],
+    document_id: str,
+    source: str | None = None,
+    limit: int | None = None,
+) -> list[Found]:
+    """As `decisions_about`, of some pieces."""
+    pieces = [piece for piece in pieces if source in {None, piece.piece.source}]
+    places = _each(lambda piece: ids.look_up(storage, piece.ids, document_id), pieces)
+    hits = _first([(piece, rows) for piece, rows in zip(pieces, places, strict=True) if rows], limit)
+    tables = _each(lambda hit: _rows(storage, hit[0].decisions, hit[1]), hits)
     return [
-        Found({**row, **where}, part)
-        for (part, _), table in zip(hits, tables, strict=True)
+        Found({**row, **made(piece.decisions)}, piece)
+        for (piece, _), table in zip(hits, tables, strict=True)
         for row in table.to_pylist()
         if row[document.ID] == document_id and source in {None, row[document.SOURCE]}
     ]
@@ -72,7 +74,8 @@ def kept_document(storage: Storage, manifest: Manifest, found: Found) -> Row | N
     row = found.row
     if row["outcome"] != decision.KEPT:
         return None
-    for part in _shards_of(manifest, found):
+    part = found.files.kept
+    if part is not None:
         with storage.open_seekable(part.path) as file, pq.ParquetFile(file) as shard:
             place = _place(shard, row[document.SHARD], row[document.ROW])
             if place is not None:
@@ -82,14 +85,6 @@ def kept_document(storage: Storage, manifest: Manifest, found: Found) -> Row | N
     raise CorruptError(
         f"{storage.url}: version {manifest.version} keeps {row[document.ID]!r}, but no file of it holds the document"
     )
-
-
-def _shards_of(manifest: Manifest, found: Found) -> list[Part]:
-    """The files of kept documents of the decision's source, the one of its own part first."""
-    source = found.row[document.SOURCE]
-    own = PurePosixPath(found.part.path).stem if found.part else ""
-    shards = [part for part in manifest.shards if part.source == source]
-    return sorted(shards, key=lambda part: f"{source}-{PurePosixPath(part.path).name[: -len(_NAME_END)]}" != own)
 
 
 def _place(shard: pq.ParquetFile, uri: str, row: int) -> tuple[int, int] | None:
@@ -107,7 +102,7 @@ def _place(shard: pq.ParquetFile, uri: str, row: int) -> tuple[int, int] | None:
     return None
 
 
-def _first(hits: Sequence[tuple[Part, list[int]]], limit: int | None) -> list[tuple[Part, list[int]]]:
+def _first(hits: Sequence[tuple[PieceFiles, list[int]]], limit: int | None) -> list[tuple[PieceFiles, list[int]]]:
     """The first so many rows."""
     if limit is None:
         return list(hits)

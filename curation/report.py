@@ -14,6 +14,11 @@ EXAMPLES = 50
 EXCERPT = 200
 
 
+def tokens_estimate(size_bytes: int) -> int:
+    """About how many tokens a text of this size is, by the rule of four bytes a token."""
+    return size_bytes // 4
+
+
 class Cell(BaseModel):
     """How many documents of one source and language came to one end, and their text in bytes of UTF-8.
 

@@ -65,6 +65,10 @@ class Stage(BaseModel):
         """The value columns that this stage adds, with their types; names as `column` gives them."""
         return pa.schema([])
 
+    @abstractmethod
+    def reasons(self) -> frozenset[str]:
+        """Every drop reason that it may give, as `column` names it."""
+
     def models(self) -> dict[str, str]:
         """Digests of what determines the result beside the fields (a model file: name → SHA-256).
 
@@ -125,6 +129,9 @@ class RuleStage(RowStage):
     @abstractmethod
     def bounds(self) -> Sequence[Bound]:
         """The rules, in the order in which they are asked."""
+
+    def reasons(self) -> frozenset[str]:
+        return frozenset(self.column(bound.why) for bound in self._active())
 
     def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
         broken = self._first_broken(batch)

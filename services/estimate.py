@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
+from curation.change import Looked
 from curation.corpus import Corpus
-from curation.errors import MissingError
-from curation.manifest import InputShard, Manifest
+from curation.errors import MissingError, RedoError
+from curation.manifest import InputShard, Manifest, same_files
+from curation.pipeline.compare import check_meaning, compare_inputs
 from curation.pipeline.identity import Identity
 from curation.pipeline.inputs import list_shards
+from curation.recipe import Recipe
 from services.confinement import Confinement
 from services.intake import Resolved
-from services.jobs.job import Job, JobFilter, Shown
+from services.jobs.job import Job, JobFilter, Mode, Shown, Submission
 from services.jobs.states import State
 from services.jobs.store import JobStore
 
@@ -54,9 +57,24 @@ class InputFile(Shown):
     bytes: int
 
 
+class Compared(Shown):
+    """The input files that there are, against those that the newest version knows."""
+
+    unchanged: int
+    """How many are as they were."""
+    new: int
+    """How many it does not know."""
+    changed: int
+    """How many have another content by now."""
+    vanished: int
+    """How many are not there any more. Whether their documents stay is for the recipe to say: `refresh.vanished`."""
+
+
 class JobEstimate(Shown):
     """What a submission means, and what it may cost. Nothing has been queued."""
 
+    mode: Mode
+    """What it would do."""
     recipe: dict[str, Any]
     """What would be run: placeholders filled in, addresses absolute."""
     recipe_name: str
@@ -68,9 +86,13 @@ class JobEstimate(Shown):
     """Of the corpus; 0 where there is none."""
     is_nothing_new: bool
     """Whether the newest version was made from the same recipe and input, so that the job would publish nothing."""
+    compared: Compared | None = None
+    """Of a refresh: what there is to read. Null where it reads everything: the first time, or where it does everything
+    anew."""
     shards: int
-    """Into how many tasks the input is dealt."""
+    """How many tasks read the input."""
     files: int
+    """How many would be read; of a refresh only new and changed ones."""
     input_bytes: int
     """Of the files as they are stored, compressed or not."""
     sources: tuple[SourceInput, ...]
@@ -108,34 +130,44 @@ class Costed:
 
 
 def estimate(
-    project_id: str, resolved: Resolved, workers: int | None, jobs: JobStore, confinement: Confinement
+    project_id: str,
+    submission: Submission,
+    resolved: Resolved,
+    workers: int | None,
+    jobs: JobStore,
+    confinement: Confinement,
 ) -> Costed:
     """List the input of a checked submission and say what it may cost.
 
-    `workers` is how many it may use, if that is known. Raises InputError, StorageError, ModelError, RecipeError, and
-    Invalid for files that a link leads out of the project's roots to.
+    `workers` is how many it may use, if that is known. Raises InputError, StorageError, ModelError, RecipeError,
+    RedoError where a refresh would have to do everything anew and is not told to, and Invalid for files that a link
+    leads out of the project's roots to.
     """
     recipe = resolved.recipe.pinned()
-    shards = list_shards(recipe)
-    files = [file for shard in shards for file in shard.inputs()]
-    confinement.check(file.uri for file in files)
+    found = [file for shard in list_shards(recipe) for file in shard.inputs()]
+    confinement.check(file.uri for file in found)
     fingerprint = recipe.fingerprint()
     corpus = Corpus(recipe.output)
     newest = corpus.newest()
-    earlier = _earlier(project_id, resolved, jobs, corpus)
-    cost = _by_earlier(earlier, files, workers) if earlier else _by_rate(files, len(shards), workers)
+    looked = _looked(recipe, found, newest, submission.redo) if submission.mode is Mode.REFRESH else None
+    files = found if looked is None else [*looked.new, *looked.changed]
+    shards = len({file.shard for file in files})
+    earlier = _earlier(project_id, submission.mode, resolved, jobs, corpus)
+    cost = _by_earlier(earlier, files, workers) if earlier else _by_rate(files, shards, workers)
     names = [source.name for source in recipe.sources]
     fields: dict[str, Any] = dict(
+        mode=submission.mode,
         recipe=resolved.body,
         recipe_name=resolved.name,
         recipe_revision=resolved.revision,
         fingerprint=fingerprint,
         corpus_url=corpus.url,
         newest_version=newest.version if newest else 0,
-        is_nothing_new=newest is not None and (newest.fingerprint, newest.inputs) == (fingerprint, tuple(files)),
-        shards=len(shards),
+        is_nothing_new=_is_nothing_new(recipe, fingerprint, found, newest, looked),
+        compared=_compared(looked),
+        shards=shards,
         files=len(files),
-        input_bytes=sum(file.size for file in files),
+        input_bytes=_size(files),
         sources=tuple(_by_source(names, files)),
         **cost,
     )
@@ -143,33 +175,75 @@ def estimate(
     return Costed(fields, _in_turn(names, files), fingerprint, inputs)
 
 
-def _earlier(project_id: str, resolved: Resolved, jobs: JobStore, corpus: Corpus) -> list[tuple[Job, Manifest]]:
-    """The project's last jobs of this recipe that published a version of this corpus, with what they read."""
-    which = JobFilter(states=(State.SUCCEEDED,), recipe=resolved.name)
-    found: list[tuple[Job, Manifest]] = []
+def _looked(recipe: Recipe, found: Sequence[InputShard], newest: Manifest | None, redo: bool) -> Looked | None:
+    """What a refresh finds; None where it reads everything."""
+    if newest is None:
+        return None
+    try:
+        check_meaning(recipe, newest)
+    except RedoError:
+        if redo:
+            return None
+        raise
+    return compare_inputs(found, newest)
+
+
+def _is_nothing_new(
+    recipe: Recipe, fingerprint: str, found: Sequence[InputShard], newest: Manifest | None, looked: Looked | None
+) -> bool:
+    if looked is not None:
+        return not looked.is_new and not (looked.vanished and recipe.refresh.vanished == "retire")
+    return newest is not None and newest.fingerprint == fingerprint and same_files(newest.inputs, found)
+
+
+def _compared(looked: Looked | None) -> Compared | None:
+    if looked is None:
+        return None
+    new, changed, vanished = len(looked.new), len(looked.changed), len(looked.vanished)
+    return Compared(unchanged=looked.unchanged, new=new, changed=changed, vanished=vanished)
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """A job that published, and the version that it made."""
+
+    job: Job
+    manifest: Manifest
+    read_bytes: int
+    """Of the files that it read; of a refresh those that were new or changed."""
+
+
+def _earlier(project_id: str, mode: Mode, resolved: Resolved, jobs: JobStore, corpus: Corpus) -> list[_Earlier]:
+    """The project's last jobs of this mode and recipe that published a version of this corpus, with what they read."""
+    which = JobFilter(states=(State.SUCCEEDED,), mode=mode, recipe=resolved.name)
+    found: list[_Earlier] = []
     for job in jobs.list(project_id, which, limit=4 * EARLIER):
         if job.published and job.version is not None and job.started is not None and len(found) < EARLIER:
             try:
-                manifest = corpus.manifest(job.version)
+                manifest, change = corpus.manifest(job.version), corpus.change(job.version)
             except MissingError:
                 continue
             if manifest.run.startswith(job.id):
-                found.append((job, manifest))
+                read = manifest.inputs if change.kind == "run" else (*change.looked.new, *change.looked.changed)
+                found.append(_Earlier(job, manifest, max(1, _size(read))))
     return found
 
 
-def _by_earlier(
-    earlier: Sequence[tuple[Job, Manifest]], files: Sequence[InputShard], workers: int | None
-) -> dict[str, Any]:
+def _size(files: Iterable[InputShard]) -> int:
+    return sum(file.size for file in files)
+
+
+def _by_earlier(earlier: Sequence[_Earlier], files: Sequence[InputShard], workers: int | None) -> dict[str, Any]:
     """Per byte of input what the earlier jobs took, the least and the most of them, with a margin."""
-    size = sum(file.size for file in files)
-    read = [max(1, sum(file.size for file in manifest.inputs)) for _, manifest in earlier]
-    seconds = [_elapsed_s(job) * size / bytes_ for (job, _), bytes_ in zip(earlier, read, strict=True)]
-    used = [job.workers or workers or 1 for job, _ in earlier]
-    documents = [(job.documents_read or 0) * size / bytes_ for (job, _), bytes_ in zip(earlier, read, strict=True)]
+    size = _size(files)
+    seconds = [_elapsed_s(one.job) * size / one.read_bytes for one in earlier]
+    used = [one.job.workers or workers or 1 for one in earlier]
+    documents = [(one.job.documents_read or 0) * size / one.read_bytes for one in earlier]
     output = [
-        sum(part.bytes for part in (*manifest.shards, *manifest.decisions)) * size / bytes_
-        for (_, manifest), bytes_ in zip(earlier, read, strict=True)
+        sum(part.bytes for part in (*one.manifest.shards, *one.manifest.decisions))
+        * size
+        / max(1, _size(one.manifest.inputs))
+        for one in earlier
     ]
     return {
         "documents": _range(documents, whole=True),

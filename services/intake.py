@@ -12,7 +12,7 @@ from services.catalogue import Catalogue
 from services.confinement import Confinement
 from services.errors import Invalid, NotFound
 from services.identity.projects import Projects
-from services.jobs.job import NewJob, Submission
+from services.jobs.job import Mode, NewJob, Submission
 from services.moment import FIRST
 from services.recipes.checking import checked, invalid_recipe, recipe_problems
 from services.recipes.models import model_problems
@@ -58,6 +58,8 @@ class Intake:
         resolved = self.resolve(project_id, submission)
         corpus = self._catalogue.register(project_id, resolved.body["output"])
         return NewJob(
+            mode=submission.mode,
+            redo=submission.redo,
             recipe=resolved.body,
             recipe_name=resolved.name,
             recipe_revision=resolved.revision,
@@ -135,6 +137,8 @@ def _check(submission: Submission) -> None:
         problems.append(Problem("recipe", f"found {found} of recipe and recipe_name, expected one"))
     if submission.recipe_revision is not None and submission.recipe_name is None:
         problems.append(Problem("recipe_revision", "found without recipe_name"))
+    if submission.redo and submission.mode != Mode.REFRESH:
+        problems.append(Problem("redo", f"found with mode {submission.mode}, which does everything anew; leave it out"))
     if problems:
         raise _invalid(problems)
 

@@ -15,9 +15,9 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from curation import corpus
+from curation.change import Change
 from curation.errors import CurationError
 from curation.manifest import Manifest
-from curation.report import Report
 from curation.storage import check_corpus_url, open_storage
 from services.catalogue import Catalogue, CorpusEntry
 from services.confinement import Confinement
@@ -25,6 +25,7 @@ from services.database import Database
 from services.database.ids import ALPHABET
 from services.database.tables import jobs
 from services.insights.runs import REBUILT, job_of
+from services.jobs.job import Mode
 from services.jobs.states import State
 
 BY = "rebuild"
@@ -44,7 +45,7 @@ class Rebuilt:
 
 def rebuild(database: Database, project_id: str, roots: Sequence[str]) -> Rebuilt:
     """Find every corpus below the roots, put it into the project's catalogue, and make a SUCCEEDED job of each of its
-    versions. Again is the same as once. Raises Invalid for what can be no root."""
+    versions but those that a person restored. Again is the same as once. Raises Invalid for what can be no root."""
     confinement = Confinement(roots)
     catalogue = Catalogue(database)
     found: list[CorpusEntry] = []
@@ -62,7 +63,10 @@ def rebuild(database: Database, project_id: str, roots: Sequence[str]) -> Rebuil
         found.append(entry)
         for version in versions:
             try:
-                row = _job(project_id, entry, version, opened.manifest_of(version), opened.report_of(version))
+                manifest = opened.manifest_of(version)
+                if manifest.kind == "restore":
+                    continue
+                row = _job(project_id, entry, version, manifest, opened.change_of(version))
             except CurationError as error:
                 problems.append(f"{url}, version {version.version}: {error}")
                 continue
@@ -104,7 +108,7 @@ def _below_prefix(root: str) -> Iterator[str]:
 
 
 def _job(
-    project_id: str, entry: CorpusEntry, version: corpus.Version, manifest: Manifest, report: Report
+    project_id: str, entry: CorpusEntry, version: corpus.Version, manifest: Manifest, change: Change
 ) -> dict[str, Any]:
     """The row of the job that published a version."""
     return {
@@ -118,6 +122,7 @@ def _job(
         "recipe_name": version.recipe[:80],
         "corpus": entry.name,
         "corpus_url": entry.url,
+        "mode": Mode(manifest.kind),
         "labels": {},
         "created": manifest.created,
         "created_by": BY,
@@ -127,8 +132,8 @@ def _job(
         "progress": [],
         "version": version.version,
         "published": True,
-        "documents_read": report.documents(),
-        "documents_kept": manifest.documents,
+        "documents_read": change.read.documents(),
+        "documents_kept": change.read.documents("kept"),
     }
 
 

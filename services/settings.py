@@ -194,6 +194,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_plain(error)) from None
 
 
+def replace_environment(environment: Mapping[str, str]) -> None:
+    """Give this process another environment, as if it had been started in it."""
+    os.environ.clear()
+    os.environ.update(environment)
+
+
 def _written(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value) or ","

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from services.runner.forks import Forks
 from tests.services.postgres import PostgresServer, postgres_server
 from tests.storage.ceph import ceph_server, why_not
 from tests.storage.servers import S3Server, moto_server
@@ -53,6 +55,14 @@ def ray_cluster() -> Iterator[str]:
     )
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Where the tests' runners have their drivers from: what those need is loaded once."""
+    forks = Forks(dict(os.environ))
+    yield forks
+    forks.close()
 
 
 @pytest.fixture(scope="session")

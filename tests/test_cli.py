@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ from rich.console import Console
 
 from curation.cli import main
 from curation.corpus import Corpus
+from curation.history import History, Moment
 from curation.pipeline import Progress
-from curation.render import ProgressDisplay, show_explanation
+from curation.render import ProgressDisplay
+from curation.render.explanation import show_history
 from tests.pipeline.inputs import recipe, write_inputs
 from tests.texts import essay, write_jsonl
+from tests.versions import Record, publish
 
 
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
@@ -228,15 +232,62 @@ def test_progress_tells_the_time_left_where_there_is_no_terminal() -> None:
     assert lines[1].endswith(" left")
 
 
-def test_a_survivor_is_shown_with_its_place(
-    recipe_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_survivor_is_shown_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = Moment(
+        version=4,
+        run="r",
+        kind="refresh",
+        published=datetime.now(UTC),
+        source="web",
+        shard="/in/b.jsonl",
+        row=1,
+        outcome="dropped",
+        reason="minhash_dedup.duplicate",
+        survivor="w2",
+        survivor_shard="/in/\x1ba.jsonl",
+        survivor_row=7,
+        similarity=0.9,
+    )
+    show_history(Console(width=400), History(id="w2", moments=(moment,), unknown=(2, 3)))
+    shown = capsys.readouterr().out
+    assert "survivor w2 (/in/<001B>a.jsonl, record 7), verified similarity 0.9" in shown
+    assert "their files have been removed: 2, 3." in shown
+
+
+def test_a_user_compares_versions_and_follows_a_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call(capsys, monkeypatch, "run", str(recipe_file), "--engine", "local")[0] == 0
-    corpus = Corpus(str(recipe_file.parent / "corpus"))
-    (row,) = corpus.explain("near")
-    place = {"id": "w2", "survivor_shard": "/in/\x1ba.jsonl", "survivor_row": 7}
-    show_explanation(Console(width=400), corpus, [row | place], None)
-    assert "survivor w2 (/in/<001B>a.jsonl, record 7), verified similarity 0." in capsys.readouterr().out
+    corpus = Corpus(str(tmp_path))
+    copy = Record("copy", "one", "dedup.duplicate", ("a", "f", 0))
+    publish(corpus, {"f": [Record("a", "one"), copy], "g": [Record("b", "two"), Record("c", "three")]})
+    publish(corpus, {"f": [Record("a", "one", "takedown.ids"), copy], "g": [Record("b", "2"), Record("c", "three")]})
+    publish(corpus, {"f": [copy], "h": [Record("d", "four", value=9.0)]})
+    code, out, _ = call(capsys, monkeypatch, "diff", corpus.url, "1", "2")
+    assert code == 0
+    for told in (
+        "from version 1 to version 2",
+        "dropped now by takedown.ids",
+        "0 new, 1 changed, 0 gone, 1 as they were",
+    ):
+        assert told in out
+    for shown in ("-  web  b  3 B  two", "+  web  b  1 B  2"):
+        assert shown.split() in [line.split() for line in out.splitlines()]
+    code, out, _ = call(capsys, monkeypatch, "diff", corpus.url, "--json", "--samples", "1")
+    found = json.loads(out)
+    assert (code, found["a"]["version"], found["b"]["version"]) == (0, 2, 3)
+    assert found["samples"]["removed"][0]["id"] in {"b", "c"}
+    code, out, _ = call(capsys, monkeypatch, "explain", corpus.url, "copy", "--version", "2")
+    assert (code, "No copy is kept: the last one was dropped in its turn." in out) == (0, True)
+    code, out, _ = call(capsys, monkeypatch, "explain", corpus.url, "copy", "--json")
+    assert (code, json.loads(out)[0]["survivors"]) == (0, {"links": [], "end": "gone"})
+    code, out, _ = call(capsys, monkeypatch, "explain", corpus.url, "b", "--history")
+    assert (code, "not in this version: its input file left" in out) == (0, True)
+    code, out, _ = call(capsys, monkeypatch, "explain", corpus.url, "a", "--history", "--json")
+    assert [moment["outcome"] for moment in json.loads(out)["moments"]] == ["kept", "dropped", "gone"]
+    code, _, err = call(capsys, monkeypatch, "explain", corpus.url, "a", "--history", "--version", "1")
+    assert (code, "--history: it is of all versions" in err) == (2, True)
+    code, _, err = call(capsys, monkeypatch, "diff", corpus.url, "1", "nightly")
+    assert (code, "no tag 'nightly'" in err) == (4, True)
 
 
 def test_every_stage_is_listed_with_its_options_and_source(

@@ -15,9 +15,11 @@ from deltalake import DeltaTable
 
 from curation import corpus as corpus_module
 from curation import decision
+from curation.change import Change
 from curation.corpus import Corpus
 from curation.errors import ConflictError, CorruptError, MissingError, StorageError, TransientError
-from curation.manifest import Manifest, Part, part
+from curation.ids import encode
+from curation.manifest import Manifest, Part, Piece, part
 from curation.report import Cell, Report
 
 VALUES = pa.schema([("rule.words", pa.float64())])
@@ -56,6 +58,9 @@ def write_version(corpus: Corpus, run: str, ids: list[str], parent: int, values:
     data = decision.encode(decision.ordered([decisions], schema))
     decided = part(f"_decisions/version={parent + 1}/run={run}/part.parquet", data, rows)
     corpus.storage.write(decided.path, data)
+    index, entries = encode(decisions["id"])
+    indexed = part(corpus_module.ids_path(run, "part"), index, entries, "web")
+    corpus.storage.write(indexed.path, index)
     return Manifest(
         version=parent + 1,
         run=run,
@@ -63,9 +68,12 @@ def write_version(corpus: Corpus, run: str, ids: list[str], parent: int, values:
         created=datetime(2026, 1, 1, tzinfo=UTC),
         recipe={"name": "docs"},
         fingerprint="f",
+        meaning={},
         inputs=(),
+        pieces=(Piece(name="web/part-0000", source="web", records=rows, kept=True),),
         shards=(kept,),
         decisions=(decided,),
+        ids=(indexed,),
         documents=rows,
         bytes=10 * rows,
     )
@@ -75,7 +83,7 @@ REPORT = Report(cells=(Cell(outcome="kept", source="web", documents=2),))
 
 
 def publish(corpus: Corpus, manifest: Manifest, values: pa.Schema = VALUES) -> int:
-    return corpus.publish(manifest, REPORT, decision.decision_schema(values))
+    return corpus.publish(manifest, REPORT, Change(base=manifest.parent), decision.decision_schema(values))
 
 
 @pytest.fixture
@@ -223,7 +231,7 @@ def test_the_same_run_elsewhere_may_have_committed_the_decisions(corpus: Corpus)
 def test_every_file_can_be_verified(corpus: Corpus) -> None:
     manifest = write_version(corpus, "run-a", ["a"], 0)
     publish(corpus, manifest)
-    assert corpus.verify() == 2
+    assert corpus.verify() == 3
     corpus.storage.write(manifest.decisions[0].path, b"something else")
     with pytest.raises(CorruptError):
         corpus.verify(1)

@@ -3,7 +3,7 @@
 from curation.dedup.bounds import Bounds
 from curation.dedup.deduplicate import DedupResult, deduplicate
 from curation.dedup.exact_dedup import ExactDedup
-from curation.dedup.fates import LOSERS, read_clusters, read_losers
+from curation.dedup.fates import GROWN, LOSERS, REPLACED, read_clusters, read_grown, read_losers, read_replaced
 from curation.dedup.fingerprint import fingerprints, read_fingerprints, write_fingerprints
 from curation.dedup.index import IndexMeta, read_index_meta
 from curation.dedup.minhash_dedup import MinHashDedup
@@ -11,7 +11,9 @@ from curation.dedup.shard import ShardInput
 from curation.dedup.stage import DedupStage
 
 __all__ = [
+    "GROWN",
     "LOSERS",
+    "REPLACED",
     "Bounds",
     "DedupResult",
     "DedupStage",
@@ -23,7 +25,9 @@ __all__ = [
     "fingerprints",
     "read_clusters",
     "read_fingerprints",
+    "read_grown",
     "read_index_meta",
     "read_losers",
+    "read_replaced",
     "write_fingerprints",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 from curation.dedup import kernels
 from curation.dedup.bands import BAND_ROWS
 from curation.dedup.bounds import Bounds
-from curation.dedup.leaders import key_order
+from curation.dedup.leaders import Followers, key_order, meet
+from curation.dedup.meeting import Meeting
 from curation.dedup.minhash_dedup import MinHashDedup
 from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, receive, reshuffle
 from curation.dedup.stage import Uint64s
@@ -30,22 +31,36 @@ PAIRS = pa.schema(
     ]
 )
 _PAIRS_AT_ONCE = 1 << 20
+_ALL_NEW = np.uint64(0)
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def send_pairs(work: Work, runner: Runner, bands: Shuffle, minhash: MinHashDedup, bounds: Bounds) -> Shuffle:
-    """The pairs of all buckets, one for each band that a pair shares, partitioned by the worse document."""
-    sent = runner.map(partial(_pair, work, bands, minhash.max_bucket), range(bands.partitions))
+def send_pairs(
+    work: Work,
+    runner: Runner,
+    bands: Shuffle,
+    minhash: MinHashDedup,
+    without: Sequence[Followers],
+    bounds: Bounds,
+    meeting: Meeting | None = None,
+) -> Shuffle:
+    """The pairs of all buckets, one for each band that a pair shares, partitioned by the worse document. The known
+    documents that have the same bands are in the buckets too, but for the followers in `without`."""
+    task = partial(_pair, work, bands, minhash.max_bucket, tuple(without), meeting)
+    sent = runner.map(task, range(bands.partitions))
     partitions = bounds.partitions(sum(receipt.rows for receipt in sent))
     return reshuffle(work, runner, gathered("buckets", 1, sent), "pairs", "worse", partitions, PAIRS)
 
 
-def bucket_pairs(keys: Uint64s, docs: Uint64s, priority: Uint64s, max_bucket: int) -> Iterator[tuple[Rows, Rows]]:
-    """(better, worse) of the pairs to compare, as row numbers, some at a time; all arguments (rows,).
+def bucket_pairs(
+    keys: Uint64s, docs: Uint64s, priority: Uint64s, max_bucket: int, first_new: np.uint64 = _ALL_NEW
+) -> Iterator[tuple[Rows, Rows]]:
+    """(better, worse) of the pairs to compare, as row numbers, some at a time; the arrays (rows,).
 
     A bucket of at most `max_bucket` gives all its pairs. In a larger one each is paired with the best `max_bucket` and
-    with its NEIGHBOURS in the order of priority, which for `keep: longest` are those of nearly its length.
+    with its NEIGHBOURS in the order of priority, which for `keep: longest` are those of nearly its length. Documents
+    below `first_new` count as members, but are not paired with each other.
     """
     rows, starts = _shared(keys, docs, priority, max_bucket)
     ranks, addresses = priority[rows], docs[rows]
@@ -55,7 +70,7 @@ def bucket_pairs(keys: Uint64s, docs: Uint64s, priority: Uint64s, max_bucket: in
         better = np.empty(size + max_bucket + NEIGHBOURS, np.int64)
         worse = np.empty_like(better)
         written, row, bucket = kernels.bucket_pairs(
-            starts, ranks, addresses, max_bucket, NEIGHBOURS, row, bucket, better, worse
+            starts, ranks, addresses, first_new, max_bucket, NEIGHBOURS, row, bucket, better, worse
         )
         yield rows[better[:written]], rows[worse[:written]]
 
@@ -76,14 +91,33 @@ def _shared(keys: Uint64s, docs: Uint64s, priority: Uint64s, max_bucket: int) ->
     return rows, starts
 
 
-def _pair(work: Work, bands: Shuffle, max_bucket: int, partition: int) -> Sent:
+def _pair(
+    work: Work,
+    bands: Shuffle,
+    max_bucket: int,
+    without: tuple[Followers, ...],
+    meeting: Meeting | None,
+    partition: int,
+) -> Sent:
     def pair() -> Sent:
         table = receive(work, bands, partition, BAND_ROWS)
+        if meeting:
+            table = pa.concat_tables([table, _met(work, meeting, without, numbers(table, "key"))])
         keys, docs, priority, shingles = (numbers(table, name) for name in BAND_ROWS.names)
         outbox = Outbox(work, "buckets", partition, 1)
-        for better, worse in bucket_pairs(keys, docs, priority, max_bucket):
+        first_new = meeting.first_new if meeting else _ALL_NEW
+        for pairs in bucket_pairs(keys, docs, priority, max_bucket, first_new):
+            better, worse = meeting.better_first(docs, *pairs) if meeting else pairs
             columns = [values[side] for values in (docs, priority, shingles) for side in (better, worse)]
             outbox.add(pa.RecordBatch.from_arrays([pa.array(values) for values in columns], schema=PAIRS), 0)
         return outbox.close()
 
     return work.once(f"buckets/{partition:05d}", Sent, pair)
+
+
+def _met(work: Work, meeting: Meeting, without: tuple[Followers, ...], keys: Uint64s) -> pa.Table:
+    """The known documents that have one of these bands, as BAND_ROWS."""
+    met = meet(work, meeting, without, "bands", keys)
+    records = meeting.records(met.docs)
+    columns = [met.keys, met.docs, records.set_priority, records.shingles]
+    return pa.Table.from_arrays([pa.array(values) for values in columns], schema=BAND_ROWS)

@@ -15,12 +15,15 @@ from curation.dedup.bounds import Bounds
 from curation.dedup.buckets import send_pairs
 from curation.dedup.candidates import find_candidates
 from curation.dedup.exact_dedup import ExactDedup
-from curation.dedup.fates import follow, settle
-from curation.dedup.index import write_index
+from curation.dedup.fates import settle
+from curation.dedup.following import follow
+from curation.dedup.index.writing import write_segment
 from curation.dedup.keepers import keepers
+from curation.dedup.known import Known
 from curation.dedup.leaders import Followers, followers
+from curation.dedup.meeting import BetterCopies, Meeting, addresses_with_known
 from curation.dedup.minhash_dedup import MinHashDedup
-from curation.dedup.shard import Group, ShardInput, addresses_of, divide
+from curation.dedup.shard import Addresses, Group, ShardInput, divide
 from curation.dedup.shuffle import Shuffle
 from curation.dedup.verification import BINS, verify
 from curation.errors import AccountingError
@@ -40,7 +43,7 @@ class DedupResult(BaseModel):
     kept: tuple[int, ...]
     """Documents that each shard keeps."""
     dropped: dict[str, int]
-    """Documents that each stage, by name, drops."""
+    """Documents that each stage, by name, drops; known ones, which `replaced` lists, not counted."""
     candidates: int = 0
     """Different pairs of documents (with different shingle sets) that shared a bucket and were compared."""
     too_unlike: int = 0
@@ -55,6 +58,10 @@ class DedupResult(BaseModel):
     """Exchanges of fates that the keepers needed."""
     index: tuple[Part, ...] = ()
     """The files of the index, where one was asked for."""
+    replaced: str | None = None
+    """The key of the known documents that are dropped now (see `read_replaced`), None where none is."""
+    grown: str | None = None
+    """The key of the known documents that stand for more now (see `read_grown`), None where none does."""
 
 
 class _Searched(BaseModel):
@@ -74,37 +81,54 @@ def deduplicate(
     runner: Runner,
     index: str | None = None,
     bounds: Bounds | None = None,
+    known: Known | None = None,
+    better_copies: BetterCopies = "stay",
 ) -> DedupResult:
     """Decide which documents are dropped as duplicates, and for which kept copy; with the index of the kept documents
     written to the folder `index` of the work's storage, where one is named.
 
-    `work` is a folder of the run for this alone; done twice is the same as done once.
+    With `known`, new documents are compared with those too. What is known stays kept, or, with `better_copies` of
+    `replace`, is dropped for a new copy that the stage's `keep` prefers.
+
+    `work` is a folder of the run for this alone; done twice is the same as done once. Raises ValueError unless the
+    numbers of the shards ascend from `known.pieces`, or from 0.
     """
     bounds = bounds or Bounds()
     groups = divide(shards, bounds)
+    if known and shards and shards[0].number < known.pieces:
+        raise ValueError(f"new shards begin at number {shards[0].number}, expected at least {known.pieces}")
+    meeting = Meeting(known, better_copies) if known else None
+    addresses = addresses_with_known(groups, meeting)
     partitions = bounds.partitions(sum(shard.documents for shard in shards))
-    copies = [followers(work, runner, groups, "exact", exact, [], bounds)] if exact else []
-    searched = _search(work, runner, groups, minhash, copies, partitions, bounds) if minhash else None
+    copies = [followers(work, runner, groups, "exact", exact, [], bounds, meeting)] if exact else []
+    searched = (
+        _search(work, runner, groups, addresses, minhash, copies, partitions, bounds, meeting) if minhash else None
+    )
 
     fates: dict[str, list[Shuffle]] = {}
     near = searched.fates if searched else []
     if exact:
-        fates[exact.name] = [follow(work, runner, groups, "exact-fates", copies[0], near, partitions)]
+        fates[exact.name] = [follow(work, runner, "exact-fates", copies[0], near, partitions)]
     if minhash:
         fates[minhash.name] = near
-    settled, clustered = settle(work, runner, groups, list(fates), list(fates.values()))
+    settlement = settle(work, runner, groups, addresses, list(fates), list(fates.values()), meeting)
 
-    losers = tuple(key for each in settled for key in each.losers)
-    lost = [counts for each in settled for counts in each.lost]
+    losers = tuple(key for each in settlement.settled for key in each.losers)
+    clusters = tuple(key for each in settlement.clustered for key in each.clusters)
+    lost = [counts for each in settlement.settled for counts in each.lost]
     kept = tuple(shard.documents - sum(counts) for shard, counts in zip(shards, lost, strict=True))
     if any(count < 0 for count in kept):
         raise AccountingError("a shard loses more documents than it has")
     return DedupResult(
         losers=losers,
-        clusters=tuple(key for each in clustered for key in each.clusters),
+        clusters=clusters,
         kept=kept,
         dropped={name: sum(counts[number] for counts in lost) for number, name in enumerate(fates)},
-        index=write_index(work, runner, groups, losers, kept, exact, minhash, index, bounds) if index else (),
+        index=(
+            write_segment(work, runner, shards, losers, clusters, kept, exact, minhash, index, bounds) if index else ()
+        ),
+        replaced=settlement.replaced,
+        grown=settlement.grown,
         **(searched.counts if searched else {}),
     )
 
@@ -113,20 +137,23 @@ def _search(
     work: Work,
     runner: Runner,
     groups: Sequence[Group],
+    addresses: Addresses,
     minhash: MinHashDedup,
     copies: Sequence[Followers],
     partitions: int,
     bounds: Bounds,
+    meeting: Meeting | None,
 ) -> _Searched:
     """Find and decide near-duplicates among the documents that are no exact copies."""
-    twins = followers(work, runner, groups, "twins", minhash, copies, bounds)
-    bands = send_bands(work, runner, groups, minhash, [*copies, twins], bounds)
-    pairs = send_pairs(work, runner, bands, minhash, bounds)
-    found, requests = find_candidates(work, runner, pairs, minhash, addresses_of(groups), bounds)
-    verified, edges = verify(work, runner, groups, minhash, found, requests)
+    twins = followers(work, runner, groups, "twins", minhash, copies, bounds, meeting)
+    without = [*copies, twins]
+    bands = send_bands(work, runner, groups, minhash, without, bounds)
+    pairs = send_pairs(work, runner, bands, minhash, without, bounds, meeting)
+    found, requests = find_candidates(work, runner, pairs, minhash, addresses, bounds)
+    verified, edges = verify(work, runner, groups, minhash, found, requests, meeting)
     count = sum(each.sent.rows for each in verified)
     fates, rounds = keepers(work, runner, edges, count, partitions, bounds)
-    twin_fates = follow(work, runner, groups, "twin-fates", twins, [fates], partitions)
+    twin_fates = follow(work, runner, "twin-fates", twins, [fates], partitions)
     similarities = [sum(bins) for bins in zip(*(each.similarities for each in verified), strict=True)]
     return _Searched(
         fates=[fates, twin_fates],

@@ -60,6 +60,12 @@ def fingerprints(batch: pa.RecordBatch, exact: ExactDedup | None, minhash: MinHa
     return pa.RecordBatch.from_arrays(columns, schema=fingerprint_schema(exact, minhash))
 
 
+def exact_keys(text: pa.LargeStringArray) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
+    """The exact keys of texts, (documents, 2): the two halves of 128 bits that are equal for equal normalised texts,
+    with no source mixed in."""
+    return _computed(text, None).keys
+
+
 def signatures_of(batch: pa.RecordBatch) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
     """The signatures of a batch of fingerprints, (documents, permutations), without a copy."""
     column = batch[SIGNATURE]

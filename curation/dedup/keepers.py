@@ -65,7 +65,7 @@ def keepers(
         if not any(each.decided or each.sent.rows for each in done):
             raise AccountingError("the fates of documents depend on each other in a circle")
         number += 1
-    task = partial(_name_survivors, work, edges, number, partitions)
+    task = partial(_name_survivors, work, edges, answers, number, partitions)
     return gathered("fates", partitions, runner.map(task, range(groups))), number + 1
 
 
@@ -130,8 +130,7 @@ def _decide(work: Work, edges: Shuffle, asks: Shuffle, answers: Shuffle, number:
         fate = before.copy()
         if number == 0:
             fate[~mine.is_worse & ~mine.foreign(edges.partitions, group)] = KEPT
-        heard = receive(work, answers, group, _ANSWERS)
-        fate[np.searchsorted(mine.docs, numbers(heard, "doc"))] = numbers(heard, "fate")
+        fate = _heard(work, answers, group, mine, fate)
         decided = decide_all(mine.better, mine.worse, mine.worse_priority, mine.docs, fate)
         work.storage.write(work.key(_state_name(number, group)), fate.tobytes())
         asked = receive(work, asks, group, _ASKS)
@@ -154,12 +153,13 @@ def _answers(mine: _Edges, before: Fate, fate: Fate, number: int, asked: pa.Tabl
     return docs[news > 0], askers[news > 0], news[news > 0]
 
 
-def _name_survivors(work: Work, edges: Shuffle, number: int, partitions: int, group: int) -> Sent:
-    """Send the fate of each of the group's documents that is dropped."""
+def _name_survivors(work: Work, edges: Shuffle, answers: Shuffle, number: int, partitions: int, group: int) -> Sent:
+    """Send the fate of each of the group's documents that is dropped. One that is kept is enough to drop it, so that
+    the most similar one is kept may be among the last round's answers."""
 
     def name() -> Sent:
         mine = _Edges(work, edges, group)
-        fate = _state(work, number, group, mine.docs.size)
+        fate = _heard(work, answers, group, mine, _state(work, number, group, mine.docs.size))
         usable = np.flatnonzero((fate[mine.worse] == DROPPED) & (fate[mine.better] == KEPT))
         better, worse = mine.better[usable], mine.worse[usable]
         chosen = survivors(better, worse, mine.similarity[usable], mine.better_priority[usable], mine.docs)
@@ -171,6 +171,14 @@ def _name_survivors(work: Work, edges: Shuffle, number: int, partitions: int, gr
         return outbox.close()
 
     return work.once(f"fates/{group:05d}", Sent, name)
+
+
+def _heard(work: Work, answers: Shuffle, group: int, mine: _Edges, fate: Fate) -> Fate:
+    """The fates of a group's documents, (documents,), with what others answered."""
+    heard = receive(work, answers, group, _ANSWERS)
+    fate = fate.copy()
+    fate[np.searchsorted(mine.docs, numbers(heard, "doc"))] = numbers(heard, "fate")
+    return fate
 
 
 def _state_name(number: int, group: int) -> str:

@@ -311,11 +311,12 @@ def elect(order, high, low, priority, doc, leader):
 
 
 @nb.njit(cache=True, nogil=True)
-def bucket_pairs(starts, priority, doc, cap, neighbours, row, bucket, better, worse):
+def bucket_pairs(starts, priority, doc, first_new, cap, neighbours, row, bucket, better, worse):
     """Candidate pairs, from member `row` of bucket `bucket` on, until `better`, `worse` (room,) int64 might overflow.
 
     Bucket k is rows starts[k] to starts[k + 1]; a bucket of more than `cap` has its best first. Member i is paired with
-    the first `cap` before it, and with the `neighbours` just before it. Returns (pairs written, row, bucket) to go on.
+    the first `cap` before it, and with the `neighbours` just before it, but two documents below `first_new` are no
+    pair. Returns (pairs written, row, bucket) to go on.
     """
     written = 0
     while bucket < starts.size - 1:
@@ -328,6 +329,8 @@ def bucket_pairs(starts, priority, doc, cap, neighbours, row, bucket, better, wo
             near = max(cap, place - neighbours)
             for other in range(min(place, cap) + max(0, place - near)):
                 j = begin + (other if other < cap else near + other - cap)
+                if doc[j] < first_new and doc[row] < first_new:
+                    continue
                 if _outranks(priority, doc, j, row):
                     better[written], worse[written] = j, row
                 else:

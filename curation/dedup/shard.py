@@ -28,6 +28,8 @@ class ShardInput(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     number: int
+    name: str
+    """The piece that it is, which the index knows it by."""
     source: str
     fingerprints: str
     """Key of what `write_fingerprints` wrote."""
@@ -49,18 +51,27 @@ class Group(BaseModel):
 class Addresses:
     """Where documents are. An address is the shard's number in the upper 32 bits and the document's place in it below.
 
-    `firsts` has the number of the first shard of each group, so an address tells its group.
+    `firsts` has the number of the first shard of each group, so an address tells its group. The groups of known pieces,
+    `known` with their first pieces, are numbered behind those of new shards, though their addresses are the smaller.
     """
 
     firsts: tuple[int, ...]
+    known: tuple[int, ...] = ()
 
     @property
     def groups(self) -> int:
-        return len(self.firsts)
+        return len(self.firsts) + len(self.known)
+
+    @property
+    def known_groups(self) -> range:
+        """The numbers of the groups of known pieces."""
+        return range(len(self.firsts), self.groups)
 
     def group(self, docs: Uint64s) -> Partitions:
         """The number of each document's group, (documents,)."""
-        return np.searchsorted(np.array(self.firsts, np.uint64), docs >> _ROW_BITS, side="right").astype(np.int64) - 1
+        firsts = np.array([*self.known, *self.firsts], np.uint64)
+        place = np.searchsorted(firsts, docs >> _ROW_BITS, side="right").astype(np.int64) - 1
+        return (place - len(self.known)) % max(1, self.groups)
 
 
 def divide(shards: Sequence[ShardInput], bounds: Bounds) -> list[Group]:

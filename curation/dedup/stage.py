@@ -14,6 +14,9 @@ from curation.document import ADDED, TEXT
 from curation.errors import Problem, RecipeError
 from curation.stage import Stage
 
+WHY_REPLACED = "replaced"
+"""Why a kept document was dropped that a better copy took the place of."""
+
 Keep = Literal["longest", "newest", "earliest", "best_quality"]
 Scope = Literal["source", "corpus"]
 Uint64s = np.ndarray[Any, np.dtype[np.uint64]]
@@ -42,6 +45,9 @@ class DedupStage(Stage):
     def reason(self) -> str:
         """The drop reason of a duplicate."""
         return self.column("duplicate")
+
+    def reasons(self) -> frozenset[str]:
+        return frozenset({self.reason, self.column(WHY_REPLACED)})
 
     def salt(self, source: str) -> int:
         """What is mixed into the keys of a source's documents, so that only what may be compared is."""

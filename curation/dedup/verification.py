@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from curation.dedup import kernels
 from curation.dedup.candidates import CANDIDATES, REQUESTS, Candidates, lot_name
 from curation.dedup.fingerprint import shingle_sets
+from curation.dedup.meeting import Meeting
 from curation.dedup.minhash_dedup import MinHashDedup
 from curation.dedup.shard import Group, Rows, ShardInput, places, shard_numbers
 from curation.dedup.shuffle import Outbox, Sent, Shuffle, gathered, numbers, receive
@@ -45,10 +46,11 @@ def verify(
     minhash: MinHashDedup,
     found: Sequence[Candidates],
     requests: Shuffle,
+    meeting: Meeting | None = None,
 ) -> tuple[list[Verified], Shuffle]:
     """What each lot came to, and the edges: pairs at or above the threshold, in one partition."""
     firsts = tuple(np.cumsum([0, *(each.lots for each in found)]).tolist())
-    sets = _bring(work, runner, groups, minhash, firsts, requests) if firsts[-1] else Shuffle("sets", 0, ())
+    sets = _bring(work, runner, groups, minhash, firsts, requests, meeting) if firsts[-1] else Shuffle("sets", 0, ())
     lots = [(partition, lot) for partition, each in enumerate(found) for lot in range(each.lots)]
     task = partial(_verify, work, sets, minhash.min_similarity)
     verified = runner.map(task, [(number, *lot) for number, lot in enumerate(lots)])
@@ -62,19 +64,42 @@ def _bring(
     minhash: MinHashDedup,
     firsts: tuple[int, ...],
     requests: Shuffle,
+    meeting: Meeting | None,
 ) -> Shuffle:
     """The shingle sets that were asked for, by lot; `firsts` has the number of each partition's first lot."""
-    task = partial(_bring_group, work, minhash.ngram, firsts, requests)
-    return gathered("sets", firsts[-1], runner.map(task, groups))
+    sent = runner.map(partial(_bring_group, work, minhash.ngram, firsts, requests), groups)
+    if meeting:
+        task = partial(_bring_known, work, minhash.ngram, firsts, requests, meeting)
+        sent += runner.map(task, range(len(groups), requests.partitions))
+    return gathered("sets", firsts[-1], sent)
+
+
+def _asked(work: Work, firsts: tuple[int, ...], requests: Shuffle, group: int) -> tuple[Uint64s, Rows]:
+    """(documents, lots) that ask for them, (requests,) each, in the order of the documents."""
+    asked = receive(work, requests, group, REQUESTS)
+    docs = numbers(asked, "doc")
+    order = np.argsort(docs, kind="stable")
+    lots = np.array(firsts)[numbers(asked, "partition")] + numbers(asked, "lot")
+    return docs[order], lots[order]
+
+
+def _bring_known(
+    work: Work, ngram: int, firsts: tuple[int, ...], requests: Shuffle, meeting: Meeting, group: int
+) -> Sent:
+    def bring() -> Sent:
+        docs, lots = _asked(work, firsts, requests, group)
+        outbox = Outbox(work, "sets", group, firsts[-1])
+        if docs.size:
+            for mine, text in meeting.known.texts(np.unique(docs)):
+                _send_sets(outbox, mine, text, ngram, docs, lots)
+        return outbox.close()
+
+    return work.once(f"sets/{group:05d}", Sent, bring)
 
 
 def _bring_group(work: Work, ngram: int, firsts: tuple[int, ...], requests: Shuffle, group: Group) -> Sent:
     def bring() -> Sent:
-        asked = receive(work, requests, group.number, REQUESTS)
-        docs = numbers(asked, "doc")
-        order = np.argsort(docs, kind="stable")
-        lots = (np.array(firsts)[numbers(asked, "partition")] + numbers(asked, "lot"))[order]
-        docs = docs[order]
+        docs, lots = _asked(work, firsts, requests, group.number)
         outbox = Outbox(work, "sets", group.number, firsts[-1])
         for shard in group.shards:
             begin, end = np.searchsorted(shard_numbers(docs), [shard.number, shard.number + 1]).tolist()

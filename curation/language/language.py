@@ -54,6 +54,9 @@ class Language(RowStage):
             ]
         )
 
+    def reasons(self) -> frozenset[str]:
+        return frozenset(map(self.column, ("unknown", "other", "low_score")))
+
     def models(self) -> dict[str, str]:
         """The model's digest. Raises RecipeError too, where the model has no label of a name in `keep`."""
         model = fasttext.load_model(self.model, self.model_sha256)

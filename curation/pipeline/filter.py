@@ -16,15 +16,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from curation import decision, document
+from curation import decision, document, manifest
 from curation.dedup import fingerprints, write_fingerprints
-from curation.errors import AccountingError
+from curation.errors import AccountingError, InputError
+from curation.pipeline.addresses import ADDRESSES, positions, read_table
 from curation.pipeline.inputs import Shard
 from curation.recipe import Recipe
 from curation.report import EXAMPLES, EXCERPT, Example, Report, example_order, first_examples
 from curation.sources import Failure
 from curation.stage import RowStage
 from curation.text.signals import with_signals
+from curation.tombstones import TAKEDOWN, Tombstones
 from curation.work import Work
 
 PART_BYTES = 64 << 20
@@ -40,6 +42,14 @@ class Run:
     id: str
     recipe: Recipe
     work: Work
+    tombstones: tuple[manifest.Part, ...] = ()
+    """What was taken down in the corpus, and must not come back."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of the funnel behind reading: the stages, after what was taken down, if anything was."""
+        stages = tuple(stage.name for stage in self.recipe.stages)
+        return (TAKEDOWN, *stages) if self.tombstones else stages
 
     @property
     def language_column(self) -> str | None:
@@ -78,6 +88,8 @@ class Part(BaseModel):
     """Some of the failures, in a sentence each."""
     broken: tuple[str, ...]
     """URIs of files of which records are lost that nobody could count."""
+    mixed: bool = False
+    """Whether it is of a shard of which only some records are read."""
 
 
 class Filtered(BaseModel):
@@ -95,13 +107,31 @@ def filter_shard(run: Run, shard: Shard) -> Filtered:
 
 def _parts(run: Run, shard: Shard) -> Iterator[Part]:
     part = _OpenPart(run, shard, 0)
-    for uri, chunk in shard.read(run.recipe.limits):
-        part.add(uri, chunk.batch, chunk.failures)
+    for uri, batch, failures in _records(run, shard):
+        part.add(uri, batch, failures)
         if part.is_full:
             yield part.close()
             part = _OpenPart(run, shard, part.number + 1)
     if part.records:
         yield part.close()
+
+
+def _records(run: Run, shard: Shard) -> Iterator[tuple[str, pa.RecordBatch, Sequence[Failure]]]:
+    """The documents and failures of a shard, with the URIs of their files; of one of which only some records are
+    wanted, those. Raises InputError where one of them is not there any more."""
+    if shard.only is None:
+        for uri, chunk in shard.read(run.recipe.limits):
+            yield uri, chunk.batch, chunk.failures
+        return
+    wanted = read_table(run.work.storage, [shard.only], ADDRESSES)
+    found = 0
+    for uri, chunk in shard.read(run.recipe.limits):
+        batch = chunk.batch.filter(pc.is_valid(positions(pa.Table.from_batches([chunk.batch]), wanted)))
+        found += batch.num_rows
+        if batch.num_rows:
+            yield uri, batch, ()
+    if found != wanted.num_rows:
+        raise InputError(f"{shard.name}: {wanted.num_rows} documents were to be read again, {found} are there")
 
 
 class _OpenPart:
@@ -112,6 +142,7 @@ class _OpenPart:
         self.records = self.failed = self.documents = self.bytes = 0
         self._held = 0
         self._plan = signal_plan(run.recipe.row_stages)
+        self._tombstones = Tombstones.load(run.work.storage, run.tombstones)
         self._schema = pa.schema([*document.SCHEMA, *run.values])
         self._decision_schema = decision.decision_schema(run.values)
         self._texts = io.BytesIO()
@@ -133,6 +164,8 @@ class _OpenPart:
         if failures:
             self._fail(uri, failures)
         if batch.num_rows:
+            batch = self._refuse(batch, self._tombstones.refused(batch))
+            batch = self._refuse(batch, self._tombstones.refused_texts(batch))
             self._go_on(self._filter(batch))
 
     def close(self) -> Part:
@@ -166,7 +199,18 @@ class _OpenPart:
             examples=examples,
             failures=tuple(self._failures.values()),
             broken=tuple(dict.fromkeys(self._broken)),
+            mixed=self.shard.only is not None,
         )
+
+    def _refuse(self, batch: pa.RecordBatch, reasons: pa.StringArray) -> pa.RecordBatch:
+        """The documents that were not taken down; of the others no text is kept, not even as an example."""
+        if reasons.null_count == batch.num_rows:
+            return batch
+        refused = reasons.is_valid()
+        lost = batch.filter(refused)
+        columns = self._dropped(TAKEDOWN, lost, reasons.filter(refused))
+        self._decide(decision.fill(self._decision_schema, lost.num_rows, columns), None)
+        return batch.filter(pc.invert(refused))
 
     def _filter(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The documents that go on; each of the others gets its decision."""
@@ -188,16 +232,20 @@ class _OpenPart:
 
     def _drop(self, stage: RowStage, batch: pa.RecordBatch, reasons: pa.StringArray, dropped: pa.BooleanArray) -> None:
         evidence = stage.evidence(batch, reasons)
-        lost, why = batch.filter(dropped), reasons.filter(dropped)
-        columns = decision_columns(lost, self.run.language_column) | {
-            "outcome": pa.array([decision.DROPPED] * lost.num_rows),
-            "stage": pa.array([stage.name] * lost.num_rows),
-            "reason": why,
+        lost = batch.filter(dropped)
+        columns = self._dropped(stage.name, lost, reasons.filter(dropped)) | {
             "value": evidence.values.filter(dropped),
             "threshold": evidence.thresholds.filter(dropped),
             "detail": evidence.details.filter(dropped),
         }
         self._decide(decision.fill(self._decision_schema, lost.num_rows, columns), lost[document.TEXT])
+
+    def _dropped(self, stage: str, lost: pa.RecordBatch, reasons: pa.StringArray) -> dict[str, pa.Array]:
+        return decision_columns(lost, self.run.language_column) | {
+            "outcome": pa.repeat(decision.DROPPED, lost.num_rows),
+            "stage": pa.repeat(stage, lost.num_rows),
+            "reason": reasons,
+        }
 
     def _fail(self, uri: str, failures: Sequence[Failure]) -> None:
         count = len(failures)
@@ -221,6 +269,8 @@ class _OpenPart:
             self._examples[reason] = first_examples([*self._examples.get(reason, []), *examples])
 
     def _go_on(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows and self._tombstones.concerns_texts:
+            batch = self._refuse(batch, self._tombstones.refused_texts(batch))
         if batch.num_rows == 0:
             return
         batch = document.without_scratch(batch)

@@ -37,6 +37,7 @@ class Finished(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    piece: manifest.Piece
     kept: manifest.Part | None
     decisions: manifest.Part
     ids: manifest.Part
@@ -74,15 +75,19 @@ def _finish(run: Run, ending: Ending) -> Finished:
     storage.write(index_path, index)
     filtered = Report.model_validate_json(storage.read(part.examples))
     report = Report(
-        stages=tuple(stage.name for stage in run.recipe.stages),
-        cells=_cells(pa.Table.from_batches(every)),
+        stages=run.steps,
+        cells=cells_of(pa.Table.from_batches(every)),
         examples=(*filtered.examples, *_duplicates(run, batch, decided)),
         clusters=_histogram(sizes),
     )
     key = run.work.key(f"finish/{part.name}.report")
     storage.write(key, report.model_dump_json().encode())
+    kept = _write_kept(run, part, batch.filter(is_kept), sizes[is_kept.to_numpy(zero_copy_only=False)])
     return Finished(
-        kept=_write_kept(run, part, batch.filter(is_kept), sizes[is_kept.to_numpy(zero_copy_only=False)]),
+        piece=manifest.Piece(
+            name=part.name, source=part.source, records=part.records, kept=kept is not None, mixed=part.mixed
+        ),
+        kept=kept,
         decisions=manifest.part(path, data, part.records),
         ids=manifest.part(index_path, index, indexed, part.source),
         decided=report.documents(),
@@ -142,7 +147,7 @@ def _duplicates(run: Run, batch: pa.RecordBatch, decided: pa.RecordBatch) -> lis
 
 
 def _write_kept(run: Run, part: Part, batch: pa.RecordBatch, sizes: Rows) -> manifest.Part | None:
-    """The kept documents' file, named by its content, so that equal files of two versions are one."""
+    """The kept documents' file; None where there are none."""
     if batch.num_rows == 0:
         return None
     label = run.language_column
@@ -153,14 +158,19 @@ def _write_kept(run: Run, part: Part, batch: pa.RecordBatch, sizes: Rows) -> man
     fields = pa.schema([field for field in corpus.SCHEMA if field.name != document.SOURCE])
     table = pa.Table.from_batches([decision.fill(fields, batch.num_rows, columns)])
     data = decision.parquet(table, corpus.ROW_GROUP)
-    name = part.name.split("/")[-1]
-    digest = hashlib.sha256(data).hexdigest()[:16]
-    path = f"source={part.source}/{name}-{digest}.parquet"
+    path = kept_path(part.name, part.source, data)
     run.work.storage.write(path, data)
     return manifest.part(path, data, batch.num_rows, part.source)
 
 
-def _cells(decisions: pa.Table) -> tuple[Cell, ...]:
+def kept_path(piece: str, source: str, data: bytes) -> str:
+    """Where a piece's kept documents lie: named by their content, so that equal files of two versions are one."""
+    name = piece.rsplit("/", maxsplit=1)[-1]
+    return f"source={source}/{name}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+
+
+def cells_of(decisions: pa.Table) -> tuple[Cell, ...]:
+    """The cells of a report on these decisions."""
     keys = ["outcome", "stage", "reason", "source", "language"]
     grouped = decisions.group_by(keys, use_threads=False).aggregate([("bytes", "sum"), ([], "count_all")])
     return tuple(

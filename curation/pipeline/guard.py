@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from curation.change import Change
+from curation.errors import HeldError
 from curation.manifest import InputShard, Manifest
 from curation.report import Report
 
@@ -18,16 +20,18 @@ class Guard(Protocol):
     def inputs(self, files: Sequence[InputShard]) -> None:
         """These files have been listed, and nothing has been read of them."""
 
-    def publish(self, manifest: Manifest, report: Report) -> None:
+    def publish(self, manifest: Manifest, report: Report, change: Change) -> None:
         """All work is done, and the one commit comes next. What is published is a draft in the run's folder already:
-        see `held`."""
+        see `held`. Where `change` has breaches of the recipe's gates, a person must have approved."""
 
 
 class Unguarded:
-    """Every door is open."""
+    """Every door is open, but for a run that does not pass the recipe's gates."""
 
     def inputs(self, files: Sequence[InputShard]) -> None:
         """They may be read."""
 
-    def publish(self, manifest: Manifest, report: Report) -> None:
-        """It may be published."""
+    def publish(self, manifest: Manifest, report: Report, change: Change) -> None:
+        """It may be published. Raises HeldError where it does not pass a gate."""
+        if change.breaches:
+            raise HeldError(manifest.run, manifest.digest, [breach.message for breach in change.breaches])

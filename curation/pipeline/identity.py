@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curation.corpus import Corpus
 from curation.errors import ConflictError, OtherRunError, Problem, RecipeError
-from curation.manifest import InputShard, Manifest
+from curation.manifest import InputShard, Manifest, same_files
 from curation.pipeline.filter import Run
 from curation.recipe import Recipe
 from curation.work import Work
 
 RUNS = "_runs"
+ERASURES = "_erasures"
+"""Where an erasure that is not finished has its records: meanwhile no run begins."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -28,12 +30,15 @@ class Identity(BaseModel):
     fingerprint: str
     inputs: str
     parent: int
+    what: str = "run"
+    """What is done with them: a whole run, or which change of the parent."""
 
     @classmethod
-    def of(cls, fingerprint: str, inputs: Sequence[InputShard], parent: int) -> Identity:
+    def of(cls, fingerprint: str, inputs: Sequence[InputShard], parent: int, what: str = "run") -> Identity:
         """The identity of a run over these input files."""
         listing = json.dumps([file.model_dump() for file in inputs])
-        return cls(fingerprint=fingerprint, inputs=hashlib.sha256(listing.encode()).hexdigest()[:32], parent=parent)
+        digest = hashlib.sha256(listing.encode()).hexdigest()[:32]
+        return cls(fingerprint=fingerprint, inputs=digest, parent=parent, what=what)
 
     @property
     def run_id(self) -> str:
@@ -47,19 +52,35 @@ def begun(corpus: Corpus, fingerprint: str, inputs: tuple[InputShard, ...], run_
     Raises RecipeError for an id that cannot name a folder, OtherRunError for one that published something else.
     """
     if run_id is not None:
-        _check_id(run_id)
+        check_id(run_id)
         if (version := corpus.published(run_id)) is not None:
             own = corpus.manifest(version)
-            if (own.fingerprint, own.inputs) != (fingerprint, inputs):
+            if own.fingerprint != fingerprint or not same_files(own.inputs, inputs):
                 what = f"run {run_id} published version {version} from another recipe or other input"
                 raise OtherRunError([Problem("--run-id", f"{what}; give another id")])
             return own
     newest = corpus.newest()
-    return newest if newest and (newest.fingerprint, newest.inputs) == (fingerprint, inputs) else None
+    if newest and newest.fingerprint == fingerprint and same_files(newest.inputs, inputs):
+        return newest
+    return None
+
+
+def published_by(corpus: Corpus, run_id: str, fingerprint: str) -> Manifest | None:
+    """What this run published, if it did. Raises as `begun`."""
+    check_id(run_id)
+    version = corpus.published(run_id)
+    if version is None:
+        return None
+    own = corpus.manifest(version)
+    if own.fingerprint != fingerprint:
+        what = f"run {run_id} published version {version} from another recipe"
+        raise OtherRunError([Problem("--run-id", f"{what}; give another id")])
+    return own
 
 
 def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None) -> Run:
-    """Open the run's folder, or go on in it. Raises OtherRunError if its id stands for another run."""
+    """Open the run's folder, or go on in it. Raises OtherRunError if its id stands for another run, ConflictError while
+    an erasure is not finished."""
     run_id = run_id or identity.run_id
     work = Work(corpus.url, f"{RUNS}/{run_id}")
     key = work.key("run.json")
@@ -70,7 +91,19 @@ def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None
         if there != identity:
             what = f"run {run_id} was begun with {_difference(there, identity)}"
             raise OtherRunError([Problem("--run-id", f"{what}; give another id")]) from None
-    return Run(run_id, recipe, work)
+    _refuse_while_erasing(work)
+    newest = corpus.newest()
+    return Run(run_id, recipe, work, newest.tombstones if newest else ())
+
+
+def _refuse_while_erasing(work: Work) -> None:
+    """A run says that it has begun before it looks for an erasure, which says so before it looks for runs: one of them
+    sees the other. A run that has done nothing yet leaves nothing."""
+    if work.storage.list(f"{ERASURES}/"):
+        if [entry.key for entry in work.storage.list(f"{work.prefix}/")] == [work.key("run.json")]:
+            work.storage.delete(work.key("run.json"))
+        what = "an erasure is not finished, and no run may begin meanwhile"
+        raise ConflictError(f"{work.url}: {what}; give that `curation takedown … --erase` again")
 
 
 def is_begun(corpus: Corpus, run_id: str) -> bool:
@@ -96,13 +129,17 @@ def _parent(corpus: Corpus, key: str) -> int:
         return -1
 
 
-def _check_id(run_id: str) -> None:
+def check_id(run_id: str, path: str = "--run-id") -> None:
+    """Raises RecipeError, a problem of the option or argument `path`, for an id that cannot name a folder."""
     if not RUN_ID.fullmatch(run_id):
-        raise RecipeError(
-            [Problem("--run-id", f"found {run_id!r}, expected letters, digits, '_', '.', '-', at most 80")]
-        )
+        raise RecipeError([Problem(path, f"found {run_id!r}, expected letters, digits, '_', '.', '-', at most 80")])
 
 
 def _difference(begun_: Identity, now: Identity) -> str:
-    names = {"fingerprint": "another recipe", "inputs": "other input", "parent": "another parent version"}
+    names = {
+        "fingerprint": "another recipe",
+        "inputs": "other input",
+        "parent": "another parent version",
+        "what": "something else to do",
+    }
     return " and ".join(text for name, text in names.items() if getattr(begun_, name) != getattr(now, name))

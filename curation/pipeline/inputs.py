@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,6 +29,8 @@ class Shard(BaseModel):
     source: Source
     storage: str
     entries: tuple[Entry, ...]
+    only: str | None = None
+    """Key, in the run's storage, of the records that are to be read (ADDRESSES, as Parquet); None for all."""
 
     def read(self, limits: Limits) -> Iterator[tuple[str, Chunk]]:
         """Its documents and failures, file after file, each with the file's URI."""
@@ -41,29 +44,50 @@ class Shard(BaseModel):
         """Its files as a manifest lists them."""
         storage = open_storage(self.storage)
         return [
-            InputShard(source=self.source.name, uri=object_url(storage, e.key), size=e.size, etag=e.etag)
+            InputShard(
+                source=self.source.name, uri=object_url(storage, e.key), size=e.size, etag=e.etag, shard=self.name
+            )
             for e in self.entries
         ]
 
 
+class Files(NamedTuple):
+    """The files of a source, by key."""
+
+    source: Source
+    storage: str
+    entries: tuple[Entry, ...]
+
+
 def list_shards(recipe: Recipe) -> list[Shard]:
-    """The shards of a run, by the order of the sources in the recipe, then by key.
+    """The shards of a whole run. Raises as `list_files`."""
+    return deal(list_files(recipe))
+
+
+def list_files(recipe: Recipe) -> list[Files]:
+    """The files that the sources name, by the order of the sources in the recipe.
 
     Raises InputError for a source that names nothing, and for files whose format cannot be told; RecipeError where the
     corpus lies among the files of a source.
     """
     output = open_storage(recipe.output).url + "/"
-    shards: list[Shard] = []
+    found: list[Files] = []
     for source in recipe.sources:
         storage, entries = find(source.uri)
         if not entries:
             raise InputError(f"sources.{source.name}: nothing matches {source.uri}")
         for entry in entries:
             if object_url(storage, entry.key).startswith(output):
-                found = f"it lies among the files of source {source.name}: {object_url(storage, entry.key)}"
-                raise RecipeError([Problem("output", found)])
+                where = f"it lies among the files of source {source.name}: {object_url(storage, entry.key)}"
+                raise RecipeError([Problem("output", where)])
             format_of(entry.key, source)
-        shards += [_shard(source, storage.url, files) for files in _deal(source, entries)]
+        found.append(Files(source, storage.url, tuple(entries)))
+    return found
+
+
+def deal(files: Sequence[Files]) -> list[Shard]:
+    """The shards that these files are read in."""
+    shards = [_shard(source, storage, dealt) for source, storage, entries in files for dealt in _deal(source, entries)]
     if len({shard.name for shard in shards}) < len(shards):
         raise AccountingError("two shards have the same name")
     return shards

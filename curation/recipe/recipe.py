@@ -10,23 +10,36 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Union
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from curation import language, rules
 from curation.dedup import DedupStage, ExactDedup, MinHashDedup
 from curation.errors import Problem, RecipeError, StorageError
+from curation.recipe.gates import Gate
+from curation.recipe.refresh import Refresh, Retention
 from curation.sources import READING_VERSION, Limits, Source
 from curation.stage import RowStage, Stage, stage_kinds
 from curation.storage import check_corpus_url
 from curation.storage.address import absolute
 
 FAMILIES = (language, rules)
+POLICIES = {"name", "output", "refresh", "gates", "retention"}
+"""The fields that do not determine what a whole run makes of its input."""
 
 if TYPE_CHECKING:
     AnyStage = Stage
 else:
     AnyStage = Annotated[Union[tuple(stage_kinds().values())], Field(discriminator="kind")]  # noqa: UP007, made at run time
+
+RESERVED = {"read", "takedown", "refresh"}
+"""What reasons and steps of the funnel begin with that are no stage's."""
+
+READING: dict[str, object] = {
+    "reading": [READING_VERSION, version("resiliparse")],
+    "unicode": unicodedata.unidata_version,
+}
+"""What determines how any file is read, beside the recipe."""
 
 Misfit = tuple[tuple[int | str, ...], str]
 """Where below a field something is wrong, and what."""
@@ -52,6 +65,13 @@ class Recipe(BaseModel):
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The largest share of a source's records that may be unreadable; above it the run stops, and publishes nothing."""
 
+    refresh: Refresh = Refresh()
+    """What a refresh does."""
+    gates: tuple[Gate, ...] = ()
+    """What must hold for a version to be published without approval."""
+    retention: Retention = Retention()
+    """Which versions a vacuum leaves."""
+
     @field_validator("output")
     @classmethod
     def _output_is_an_address(cls, output: str) -> str:
@@ -70,8 +90,23 @@ class Recipe(BaseModel):
     @field_validator("stages")
     @classmethod
     def _stages_fit(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        _refuse([*_repeated_names(stages), *_wrong_order(stages), *_unknown_quality(stages), *_wrong_scope(stages)])
+        _refuse(
+            [
+                *_repeated_names(stages),
+                *_reserved_names(stages),
+                *_wrong_order(stages),
+                *_unknown_quality(stages),
+                *_wrong_scope(stages),
+            ]
+        )
         return stages
+
+    @field_validator("gates")
+    @classmethod
+    def _gates_fit(cls, gates: tuple[Gate, ...], info: ValidationInfo) -> tuple[Gate, ...]:
+        if {"sources", "stages"} <= info.data.keys():  # else what is wrong with those is told already
+            _refuse([*_unknown_of(gates, info.data["sources"], info.data["stages"])])
+        return gates
 
     @property
     def row_stages(self) -> list[RowStage]:
@@ -95,19 +130,30 @@ class Recipe(BaseModel):
 
     def fingerprint(self) -> str:
         """32 hex digits that change when anything does that determines the result of this recipe on the same input:
-        fields (but for the name and the output), the stages' versions, their models' digests, how files are read, and
+        fields (but for POLICIES), the stages' versions, their models' digests, how files are read, and
         Python's Unicode. Raises as `pinned`.
         """
         models = self._models()
         parts = {
-            "recipe": self._pinned(models).model_dump(mode="json", exclude={"name", "output"}),
+            "recipe": self._pinned(models).model_dump(mode="json", exclude=POLICIES),
             "stages": [
                 [stage.kind, stage.version, digests] for stage, digests in zip(self.stages, models, strict=True)
             ],
-            "reading": [READING_VERSION, version("resiliparse")],
-            "unicode": unicodedata.unidata_version,
+            **READING,
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+        return _digest(parts)
+
+    def meaning(self) -> dict[str, str]:
+        """The fingerprint in parts that can be told apart: what each stage does, how each source is read. Where one
+        differs from a version's, the records that it concerns must be read again. Raises as `pinned`."""
+        models = self._models()
+        parts: dict[str, object] = {
+            f"stages.{stage.name}": [stage.model_dump(mode="json"), stage.version, digests]
+            for stage, digests in zip(self._pinned(models).stages, models, strict=True)
+        }
+        parts |= {f"sources.{s.name}": s.model_dump(mode="json", exclude={"name", "uri"}) for s in self.sources}
+        parts |= {"stages": [stage.name for stage in self.stages], "limits": self.limits.model_dump(mode="json")}
+        return {name: _digest(part) for name, part in (parts | READING).items()}
 
     def _models(self) -> list[dict[str, str]]:
         """What each stage's `models` gives; a problem's path begins at the recipe, not at the stage."""
@@ -133,6 +179,10 @@ class Recipe(BaseModel):
         return self.model_copy(update={"stages": tuple(stages)})
 
 
+def _digest(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
 def _refuse(misfits: Sequence[Misfit]) -> None:
     """Raise all of them as one ValidationError, which pydantic puts below the field's path."""
     if misfits:
@@ -155,6 +205,12 @@ def _repeated_names(items: Sequence[Source] | Sequence[Stage]) -> Iterator[Misfi
     for index, name in enumerate(names):
         if name in names[:index]:
             yield (index, "name"), f"the name {name!r} is used more than once; give each its own `name`"
+
+
+def _reserved_names(stages: Sequence[Stage]) -> Iterator[Misfit]:
+    for index, stage in enumerate(stages):
+        if stage.name in RESERVED:
+            yield (index, "name"), f"{stage.name!r} is the name of a step of the pipeline; give the stage another"
 
 
 def _wrong_order(stages: Sequence[Stage]) -> Iterator[Misfit]:
@@ -196,6 +252,28 @@ def _wrong_scope(stages: Sequence[Stage]) -> Iterator[Misfit]:
                 f"{stage.name} would not look for it: a document could name a survivor outside its source. "
                 f"Give both the scope corpus, or {exact[0].name} the scope source",
             )
+
+
+def _unknown_of(gates: Sequence[Gate], sources: Sequence[Source], stages: Sequence[Stage]) -> Iterator[Misfit]:
+    """A gate on what the recipe does not have would measure 0 for ever, and pass a `max` without a word."""
+    for index, gate in enumerate(gates):
+        what, known = _measurable(gate, sources, stages)
+        if gate.of is not None and gate.of not in known:
+            yield (index, "of"), f"the recipe has no {what} {gate.of!r}; there are {_listed(known)}"
+        if gate.metric == "duplicate_share" and not any(isinstance(stage, DedupStage) for stage in stages):
+            yield (index, "metric"), "no stage looks for duplicates: add exact_dedup or minhash_dedup"
+
+
+def _measurable(gate: Gate, sources: Sequence[Source], stages: Sequence[Stage]) -> tuple[str, list[str]]:
+    """What a gate's `of` names, and which names there are."""
+    if gate.metric == "source_share":
+        return "source", [source.name for source in sources]
+    if gate.metric == "language_share":
+        first = next((stage for stage in stages if isinstance(stage, language.Language)), None)
+        return "language among those that its first language stage keeps,", [*first.keep] if first else []
+    stage = next((stage for stage in stages if stage.name == (gate.of or "").partition(".")[0]), None)
+    names = [stage.name, *sorted(stage.reasons())] if stage else [stage.name for stage in stages]
+    return "stage or reason", names
 
 
 def _is_number(type_: pa.DataType) -> bool:

@@ -5,7 +5,7 @@ none of it. Nothing secret appears in a URL, an error, a pickle or a log.
 """
 
 from curation.storage.address import check_corpus_url, forget_storages, object_url, open_storage
-from curation.storage.checkup import Check, doctor
+from curation.storage.checkup import Check, bucket_versioning, doctor
 from curation.storage.find import find
 from curation.storage.storage import Entry, Storage
 
@@ -13,6 +13,7 @@ __all__ = [
     "Check",
     "Entry",
     "Storage",
+    "bucket_versioning",
     "check_corpus_url",
     "doctor",
     "find",

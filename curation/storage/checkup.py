@@ -74,6 +74,14 @@ def examine(storage: Storage) -> list[Check]:
             storage.delete_prefix(f"{patient.folder}/")
 
 
+def bucket_versioning(url: str) -> str | None:
+    """`unversioned`, `enabled`, `suspended`, or `unknown` and why; None of a folder. Raises StorageError."""
+    address = open_storage(url).url
+    if not address.startswith("s3://"):
+        return None
+    return _bucket_versioning(address.removeprefix("s3://").partition("/")[0])
+
+
 def refuse(checks: list[Check]) -> None:
     """Raises StorageError with every failed check and its advice, if there is one."""
     failed = [f"{check.name}: {check.found}. {check.advice}" for check in checks if not check.ok]
@@ -186,9 +194,9 @@ def _creates(storage: Storage, key: str, body: bytes) -> bool:
 
 def _versioning(patient: _Patient) -> str | tuple[str, str]:
     """Old versions of a bucket's objects cost space, and some stores let every conditional write through."""
-    if not patient.storage.url.startswith("s3://"):
+    state = bucket_versioning(patient.storage.url)
+    if state is None:
         return "not a bucket"
-    state = _bucket_versioning(patient.storage.url.removeprefix("s3://").partition("/")[0])
     if state == "unversioned":
         return "the bucket keeps no old versions"
     return f"the bucket's versioning is {state}", (

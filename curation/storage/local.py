@@ -14,8 +14,9 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -74,14 +75,12 @@ class LocalStorage:
         return data
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
+        return self.read_ranges(key, [(offset, length)])[0]
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        path = self._path(key)
         with self._raw(key) as file:
-            file.seek(offset)
-            data = file.read(length) or b""
-            while len(data) < length and (more := file.read(length - len(data))):
-                data += more
-        if len(data) < length:
-            raise CorruptError(f"{self._path(key)}: {len(data)} bytes at offset {offset}, expected {length}")
-        return data
+            return [_exactly(file, path, *each) for each in ranges]
 
     def open(self, key: str) -> BinaryIO:
         return io.BufferedReader(self._raw(key), BUFFER_BYTES)
@@ -100,6 +99,13 @@ class LocalStorage:
         with suppress(MissingError), _storage_errors(path):
             path.unlink()
 
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
+        for folder in sorted({self._path(key).parent for key in keys}):
+            with _storage_errors(folder):
+                _remove_empty(folder, above=Path(self.url))
+
     def delete_prefix(self, prefix: str) -> int:
         entries = self.list(prefix)
         for entry in entries:
@@ -109,6 +115,13 @@ class LocalStorage:
             _sweep(Path(self.url, folder), begin)
             _remove_empty(Path(self.url, folder), above=Path(self.url))
         return len(entries)
+
+    def clear_unfinished(self) -> None:
+        with _storage_errors(Path(self.url)):
+            for folder, _, names in os.walk(self.url):
+                for name in names:
+                    if name.startswith(TEMPORARY):
+                        Path(folder, name).unlink(missing_ok=True)
 
     def delta_options(self) -> dict[str, str]:
         return {}
@@ -165,8 +178,20 @@ class _File(io.FileIO):
         return bytes(memoryview(data)[:count])
 
 
+def _exactly(file: _File, path: Path, offset: int, length: int) -> bytes:
+    """These bytes of a file. Raises CorruptError where it is shorter."""
+    file.seek(offset)
+    data = file.read(length) or b""
+    while len(data) < length and (more := file.read(length - len(data))):
+        data += more
+    if len(data) < length:
+        raise CorruptError(f"{path}: {len(data)} bytes at offset {offset}, expected {length}")
+    return data
+
+
 def _entry(key: str, status: os.stat_result) -> Entry:
-    return Entry(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}")
+    tag = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+    return Entry(key, status.st_size, tag, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _regular(path: Path, status: os.stat_result) -> os.stat_result:

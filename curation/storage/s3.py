@@ -10,7 +10,8 @@ import hashlib
 import io
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 BUFFER_BYTES = 1 << 20
 CREATE_ATTEMPTS = 4
 CREATE_PAUSE_S = 0.2
+_READERS = 16
+"""How many ranges of an object are asked for at once."""
 _WRITER = "curation-writer"
 _DELETE_BATCH = 1000
 _TAKEN = ("PreconditionFailed", "412")
@@ -59,7 +62,7 @@ class S3Storage:
     def head(self, key: str) -> Entry:
         with s3_errors(self._url(key)):
             answer = s3_client().head_object(Bucket=self._bucket, Key=self._key(key))
-        return Entry(key, answer["ContentLength"], _plain(answer["ETag"]))
+        return Entry(key, answer["ContentLength"], _plain(answer["ETag"]), answer["LastModified"])
 
     def is_folder(self, key: str) -> bool:
         below = self._prefix + (f"{key}/" if key else "")
@@ -78,6 +81,12 @@ class S3Storage:
             return b""
         with self._stream(key, offset, offset + length) as stream:
             return stream.readall()
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        if len(ranges) < 2:
+            return [self.read_range(key, *each) for each in ranges]
+        with ThreadPoolExecutor(min(_READERS, len(ranges))) as pool:
+            return builtins.list(pool.map(lambda each: self.read_range(key, *each), ranges))
 
     def open(self, key: str) -> BinaryIO:
         stream = self._stream(key)
@@ -126,11 +135,23 @@ class S3Storage:
         with s3_errors(self._url(key)):
             s3_client().delete_object(Bucket=self._bucket, Key=self._key(key))
 
-    def delete_prefix(self, prefix: str) -> int:
-        keys = [entry.key for entry in self.list(prefix)]
+    def delete_many(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), _DELETE_BATCH):
             self._delete_batch(keys[start : start + _DELETE_BATCH])
+
+    def delete_prefix(self, prefix: str) -> int:
+        keys = [entry.key for entry in self.list(prefix)]
+        self.delete_many(keys)
         return len(keys)
+
+    def clear_unfinished(self) -> None:
+        with s3_errors(self.url):
+            pages = s3_client().get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for upload in page.get("Uploads", ()):
+                    s3_client().abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
 
     def delta_options(self) -> dict[str, str]:
         with s3_errors(self.url):
@@ -169,7 +190,8 @@ class S3Storage:
         for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix, Delimiter=delimiter):
             for item in page.get("Contents", ()):
                 if not (item["Key"].endswith("/") and item["Size"] == 0):  # a console's mark of a folder
-                    yield Entry(item["Key"].removeprefix(self._prefix), item["Size"], _plain(item["ETag"]))
+                    key = item["Key"].removeprefix(self._prefix)
+                    yield Entry(key, item["Size"], _plain(item["ETag"]), item["LastModified"])
 
     def _put(self, key: str, data: bytes, writer: str, *, only_if_absent: bool) -> Entry:
         """Puts once, stamped with the writer's id. Raises botocore's errors.
@@ -198,9 +220,9 @@ class S3Storage:
             head = s3_client().head_object(Bucket=self._bucket, Key=self._key(key))
         if head["Metadata"].get(_WRITER) != writer:
             return None
-        return Entry(key, head["ContentLength"], _plain(head["ETag"]))
+        return Entry(key, head["ContentLength"], _plain(head["ETag"]), head["LastModified"])
 
-    def _delete_batch(self, keys: builtins.list[str]) -> None:
+    def _delete_batch(self, keys: Sequence[str]) -> None:
         with s3_errors(self.url):
             answer = s3_client().delete_objects(
                 Bucket=self._bucket, Delete={"Objects": [{"Key": self._key(key)} for key in keys], "Quiet": True}

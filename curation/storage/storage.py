@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 
@@ -13,6 +15,9 @@ class Entry:
     key: str
     size: int
     etag: str
+    modified: datetime | None = field(default=None, compare=False)
+    """When it was last written, by the store's clock, to the second or finer; always there in a listing and after
+    `head`, but a put may not know it."""
 
 
 class Storage(Protocol):
@@ -45,6 +50,10 @@ class Storage(Protocol):
         """Exactly `length` bytes from `offset`; CorruptError where the object is shorter."""
         ...
 
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """As `read_range`, of several (offset, length), in their order: several at once, or the object opened once."""
+        ...
+
     def open(self, key: str) -> BinaryIO:
         """The object as a forward stream in bounded memory; CorruptError at its end if it came short."""
         ...
@@ -71,8 +80,17 @@ class Storage(Protocol):
         """Remove; no error where there is nothing."""
         ...
 
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove all of them, a thousand a request where the store can; no error for one that is not there."""
+        ...
+
     def delete_prefix(self, prefix: str) -> int:
         """Remove every object whose key begins with `prefix`; how many there were."""
+        ...
+
+    def clear_unfinished(self) -> None:
+        """Remove what killed writers have left behind, which no listing shows: temporary files, parts of uploads. A
+        write that goes on meanwhile may fail."""
         ...
 
     def delta_options(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from curation.cli import SERVICE
+from services.cli import upkeep
 from services.cli.login import open_client
 from services.cli.options import CommandError
 from services.cli.show import JsonOption, moment, say, show_facts, show_json, show_table, text
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Reasons,
         Samples,
         Statistics,
+        VersionChange,
     )
 
 HELP = """What the service's corpora hold, and why. `corpora NAME …` is `corpora show NAME …`; `corpora` alone lists
@@ -43,15 +45,18 @@ class _ShowUnlessToldOtherwise(TyperGroup):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=_ShowUnlessToldOtherwise, help=HELP)
-    for command in (show, add, forget):
+    for command in (show, add, forget, *upkeep.COMMANDS):
         group.command()(command)
     app.add_typer(group, name="corpora", rich_help_panel=SERVICE)
 
 
 def show(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this corpus; default: list them.")] = None,
-    version: Annotated[int | None, typer.Option("--version", metavar="N", help="Default: the newest.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="N", help="Or a tag; default: the newest.")
+    ] = None,
     versions: Annotated[bool, typer.Option("--versions", help="What has been published, newest first.")] = False,
+    change: Annotated[bool, typer.Option("--change", help="How the version came of the one before it.")] = False,
     funnel: Annotated[bool, typer.Option("--funnel", help="Where every document went, stage by stage.")] = False,
     reasons: Annotated[bool, typer.Option("--reasons", help="Why documents were dropped, most first.")] = False,
     samples: Annotated[
@@ -73,6 +78,7 @@ def show(
     """The corpora, or what is in one of them."""
     asked: list[tuple[Any, Callable[[Client, str], Any], Callable[[Any], None]]] = [
         (versions, lambda c, n: list(c.corpora.versions(n)), _show_versions),
+        (change, lambda c, n: c.corpora.change(n, version), _show_change),
         (funnel, lambda c, n: c.corpora.funnel(n, version), _show_funnel),
         (reasons, lambda c, n: c.corpora.reasons(n, version), _show_reasons),
         (samples, lambda c, n: c.corpora.samples(n, str(samples), version), _show_samples),
@@ -117,11 +123,11 @@ def forget(name: Annotated[str, typer.Argument(metavar="NAME", help="A corpus th
     say(f"{name} is forgotten; nothing of it was deleted.")
 
 
-def _corpus(client: Client, name: str, version: int | None) -> Any:
+def _corpus(client: Client, name: str, version: str | None) -> Any:
     return client.corpora.get(name) if version is None else client.corpora.version(name, version)
 
 
-def _report(client: Client, name: str, version: int | None) -> dict[str, Any]:
+def _report(client: Client, name: str, version: str | None) -> dict[str, Any]:
     """Everything that `curation report` shows, of one version even if another is published meanwhile."""
     found = client.corpora.version(name, version)
     reasons = client.corpora.reasons(name, found.version)
@@ -154,6 +160,28 @@ def _show_corpus(found: Any) -> None:
 def _show_versions(found: list[Any]) -> None:
     columns = (">version", "published", "recipe", "run", ">documents", ">text")
     show_table("", columns, ((v.version, v.published, v.recipe, v.run, v.documents, _size(v.bytes)) for v in found))
+
+
+def _show_change(found: VersionChange) -> None:
+    looked = found.looked
+    files = f"{len(looked.new):,} new, {len(looked.changed):,} changed, {len(looked.vanished):,} vanished"
+    show_facts(
+        [
+            ("version", found.version),
+            ("made by", found.kind),
+            ("from", found.base or "nothing"),
+            ("input files", f"{files}, {looked.unchanged:,} as they were" if found.kind == "refresh" else ""),
+            ("read", f"{found.documents_read:,} documents, of which {found.kept.documents:,} are kept"),
+            ("promoted", found.promoted or ""),
+            ("stranded", found.stranded or ""),
+            ("approved by", found.approved and found.approved.by),
+        ]
+    )
+    if found.removed:
+        rows = ((gone.reason, gone.source, gone.documents, _size(gone.bytes)) for gone in found.removed)
+        show_table("Kept before, and not any more", ("reason", "source", ">documents", ">text"), rows)
+    if found.breaches:
+        show_table("Gates that it does not pass", ("gate",), ((breach.message,) for breach in found.breaches))
 
 
 def _show_funnel(found: Funnel) -> None:

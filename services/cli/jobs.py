@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -49,6 +49,12 @@ def submit(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the file's recipe.")
     ] = None,
+    is_refresh: Annotated[
+        bool, typer.Option("--refresh", help="Read only what is new since the last version.")
+    ] = False,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="With --refresh: do everything anew where the recipe has changed.")
+    ] = False,
     labels: Annotated[
         list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="For finding the job again.")
     ] = None,
@@ -77,6 +83,8 @@ def submit(
         settings or [],
         revision,
         occurrence,
+        mode="refresh" if is_refresh else None,
+        redo=redo,
         labels=pairs("--label", labels or []),
         priority=priority,
         hold=hold,
@@ -100,6 +108,7 @@ def submit(
 def jobs(
     job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="Show this one; default: list them.")] = None,
     states: Annotated[list[str] | None, typer.Option("--state", metavar="STATE", help="Only in these states.")] = None,
+    mode: Annotated[Literal["run", "refresh", "takedown"] | None, typer.Option(help="Only those that do this.")] = None,
     recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this recipe.")] = None,
     corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Only into this corpus.")] = None,
     labels: Annotated[
@@ -107,6 +116,8 @@ def jobs(
     ] = None,
     after: Annotated[datetime | None, time_option(help="Only made since then:")] = None,
     before: Annotated[datetime | None, time_option(help="Only made before:")] = None,
+    finished_after: Annotated[datetime | None, time_option(help="Only ended since then:")] = None,
+    finished_before: Annotated[datetime | None, time_option(help="Only ended before:")] = None,
     report: Annotated[
         bool, typer.Option("--report", help="With JOB: what it did, or what it would publish while it is held.")
     ] = False,
@@ -123,14 +134,24 @@ def jobs(
             job = client.jobs.get(job_id)
             show_json(job) if as_json else show_job(job)
             return
-        which = _which(states or [], recipe, corpus, labels or [], after, before)
+        which = _which(
+            states=[state.upper() for state in states or []],
+            mode=mode,
+            recipe=recipe,
+            corpus=corpus,
+            labels=pairs("--label", labels or []),
+            created_after=after,
+            created_before=before,
+            finished_after=finished_after,
+            finished_before=finished_before,
+        )
         found = list(islice(client.jobs.list(which, page_size=min(limit, 100)), limit))
     if as_json:
         show_json(found)
     elif not found:
         say("No jobs.")
     else:
-        columns = ("job", "state", "why", "recipe", "corpus", "made", ">version", ">kept", "labels")
+        columns = ("job", "state", "why", "mode", "recipe", "corpus", "made", ">version", ">kept", "labels")
         show_table("", columns, (_row(job) for job in found))
 
 
@@ -311,7 +332,18 @@ def _kept(job: Job) -> str:
 def _row(job: Job) -> tuple[object, ...]:
     labels = {**job.labels}
     made_at = moment(job.created)
-    return job.id, job.state, job.reason, job.recipe_name, job.corpus, made_at, job.version, job.documents_kept, labels
+    return (
+        job.id,
+        job.state,
+        job.reason,
+        job.mode,
+        job.recipe_name,
+        job.corpus,
+        made_at,
+        job.version,
+        job.documents_kept,
+        labels,
+    )
 
 
 def show_job(job: Job) -> None:
@@ -323,6 +355,7 @@ def show_job(job: Job) -> None:
             ("job", job.id),
             ("state", f"{job.state}{f' ({job.reason})' if job.reason else ''}"),
             ("", job.message),
+            ("mode", job.mode + (", redo" if job.redo else "")),
             ("recipe", job.recipe_name + (f", revision {job.recipe_revision}" if job.recipe_revision else "")),
             ("corpus", job.corpus + (f", version {job.version}" if job.version is not None else "")),
             ("documents", _kept(job)),
@@ -356,26 +389,12 @@ def show_run(run: RunReport) -> None:
     say(f"{kept} {'would be' if run.is_draft else 'were'} kept by the run {run.run}.")
 
 
-def _which(
-    states: list[str],
-    recipe: str | None,
-    corpus: str | None,
-    labels: list[str],
-    after: datetime | None,
-    before: datetime | None,
-) -> JobFilter:
+def _which(**fields: object) -> JobFilter:
+    """The filter. Raises CommandError."""
     from services.jobs.job import JobFilter
 
-    return made(
-        JobFilter,
-        {"states": "--state", "labels": "--label", "created_after": "--after", "created_before": "--before"},
-        states=[state.upper() for state in states],
-        recipe=recipe,
-        corpus=corpus,
-        labels=pairs("--label", labels),
-        created_after=after,
-        created_before=before,
-    )
+    called = {"states": "--state", "labels": "--label", "created_after": "--after", "created_before": "--before"}
+    return made(JobFilter, called, **fields)
 
 
 def _log_line(line: LogLine) -> str:
@@ -391,16 +410,24 @@ def _show_estimate(estimate: Estimate, as_json: bool) -> None:
             [
                 ("recipe", estimate.recipe_name),
                 ("corpus", f"{estimate.corpus_url}, newest version {estimate.newest_version}"),
-                ("input", f"{estimate.files:,} files, {estimate.input_bytes:,} bytes, in {estimate.shards:,} shards"),
+                ("found", _compared(estimate)),
+                ("reads", f"{estimate.files:,} files, {estimate.input_bytes:,} bytes, in {estimate.shards:,} shards"),
                 ("documents", _range(estimate.documents, "")),
                 ("work", _range(estimate.cpu_s, " s of one core")),
                 ("takes", _range(estimate.elapsed_s, " s")),
                 ("output", _range(estimate.output_bytes, " bytes")),
                 ("", estimate.basis_detail),
-                ("", "Nothing new: the newest version was made from the same." if estimate.is_nothing_new else ""),
+                ("", "Nothing new: it would publish nothing." if estimate.is_nothing_new else ""),
             ]
         )
         show_table("Sources", ("source", ">files", ">bytes"), ((s.source, s.files, s.bytes) for s in estimate.sources))
+
+
+def _compared(estimate: Estimate) -> str:
+    found = estimate.compared
+    if found is None:
+        return ""
+    return f"{found.new:,} new, {found.changed:,} changed, {found.vanished:,} vanished, {found.unchanged:,} known files"
 
 
 def _range(range_: Range | None, unit: str) -> str:

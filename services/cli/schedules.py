@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 START_S = 3.0
 """How long a triggered schedule is watched for its job."""
 
+Mode = Literal["run", "refresh"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_other", "allow"]
 Misfire = Literal["skip", "run_latest", "run_all"]
 CALLED = {
@@ -64,6 +65,7 @@ SkipDatesOption = Annotated[
 StartOption = Annotated[datetime | None, time_option(help="Nothing is run before:")]
 EndOption = Annotated[datetime | None, time_option(help="Nothing is run after:")]
 FailuresOption = Annotated[int | None, typer.Option(metavar="N", min=1, help="Pause after so many in a row.")]
+MODE_HELP = "Whether its jobs read all of the input, or only what is new."
 OVERLAP_HELP = "What happens to a time while a job still runs."
 MISFIRE_HELP = "What happens to times when nobody was there."
 PRIORITY_HELP = "Of its jobs; larger goes first."
@@ -75,7 +77,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="Recipes that run again and again.")
     group.command("list")(show_schedules)
-    for command in (show, create, update, pause, resume, trigger, preview, backfill, delete):
+    for command in (show, create, update, pause, resume, trigger, preview, backfill, cancel_backfill, delete):
         group.command()(command)
     app.add_typer(group, name="schedule", rich_help_panel=SERVICE)
 
@@ -89,8 +91,8 @@ def show_schedules(as_json: JsonOption = False) -> None:
     elif not found:
         say("No schedules.")
     else:
-        columns = ("schedule", "recipe", "cron", "time zone", "next", "paused", "why")
-        rows = ((s.name, s.recipe_name, s.cron, s.timezone, s.next, s.paused, s.pause_reason) for s in found)
+        columns = ("schedule", "mode", "recipe", "cron", "time zone", "next", "paused", "why")
+        rows = ((s.name, s.mode, s.recipe_name, s.cron, s.timezone, s.next, s.paused, s.pause_reason) for s in found)
         show_table("", columns, rows)
 
 
@@ -114,6 +116,7 @@ def create(
     cron: Annotated[str, typer.Argument(metavar="CRON", help="Five fields, such as '30 2 * * *'.")],
     timezone: Annotated[str, typer.Option(metavar="ZONE", help=TIMEZONE_HELP)] = "UTC",
     revision: RevisionOption = None,
+    mode: Annotated[Mode, typer.Option(help=MODE_HELP)] = "refresh",
     jitter_s: Annotated[int, typer.Option("--jitter", min=0, metavar="SECONDS", help=JITTER_HELP)] = 0,
     overlap: Annotated[Overlap, typer.Option(help=OVERLAP_HELP)] = "queue_one",
     misfire: Annotated[Misfire, typer.Option(help=MISFIRE_HELP)] = "run_latest",
@@ -138,6 +141,7 @@ def create(
         name=name,
         recipe_name=recipe,
         recipe_revision=revision,
+        mode=mode,
         cron=_five_fields(cron),
         timezone=timezone,
         jitter_s=jitter_s,
@@ -171,6 +175,7 @@ def update(
     cron: Annotated[str | None, typer.Option(metavar="CRON", help="Five fields, such as '30 2 * * *'.")] = None,
     timezone: Annotated[str | None, typer.Option(metavar="ZONE", help=TIMEZONE_HELP)] = None,
     revision: RevisionOption = None,
+    mode: Annotated[Mode | None, typer.Option(help=MODE_HELP)] = None,
     jitter_s: Annotated[int | None, typer.Option("--jitter", min=0, metavar="SECONDS", help=JITTER_HELP)] = None,
     overlap: Annotated[Overlap | None, typer.Option(help=OVERLAP_HELP)] = None,
     misfire: Annotated[Misfire | None, typer.Option(help=MISFIRE_HELP)] = None,
@@ -196,6 +201,7 @@ def update(
         "name": name,
         "recipe_name": recipe,
         "recipe_revision": revision,
+        "mode": mode,
         "cron": None if cron is None else _five_fields(cron),
         "timezone": timezone,
         "jitter_s": jitter_s,
@@ -301,7 +307,22 @@ def backfill(
         return
     rows = ((entry.occurrence, str(entry.local), entry.will_run, entry.reason) for entry in plan.entries)
     show_table("", ("occurrence", "schedule's clock", "runs", "why not"), rows)
-    say(f"{plan.will_run} {'would be run' if dry_run else 'will be run'}.")
+    called = f" This is {plan.id}." if plan.id else ""
+    say(f"{plan.will_run} {'would be run' if dry_run else 'will be run'}.{called}")
+
+
+def cancel_backfill(
+    schedule: ScheduleArgument,
+    backfill_id: Annotated[str, typer.Argument(metavar="BACKFILL", help="The id that `schedule backfill` has shown.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Leave out what still waits of a backfill. The jobs that it has started go on."""
+    with open_client() as client:
+        found = client.schedules.cancel_backfill(schedule, backfill_id)
+    if as_json:
+        show_json(found)
+    else:
+        say(f"{found.id} is cancelled: {found.skipped} will not be run.")
 
 
 def delete(schedule: ScheduleArgument) -> None:

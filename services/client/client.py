@@ -11,6 +11,7 @@ from services.client.operations import Status
 from services.client.recipes import Recipes
 from services.client.schedules import Schedules
 from services.client.transport import RETRY_S, TIMEOUT_S, Transport
+from services.client.upkeep import Upkeep
 from services.client.webhooks import Webhooks
 
 
@@ -44,6 +45,7 @@ class Client:
         self.recipes = Recipes(self._transport)
         self.schedules = Schedules(self._transport)
         self.corpora = Corpora(self._transport)
+        self.upkeep = Upkeep(self._transport)
         self.keys = Keys(self._transport)
         self.projects = Projects(self._transport)
         self.audit = AuditLog(self._transport)

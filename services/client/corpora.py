@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
@@ -20,8 +20,15 @@ from services.insights.models import (
     Reasons,
     Samples,
     Statistics,
+    VersionChange,
     VersionSummary,
 )
+
+if TYPE_CHECKING:
+    from curation.difference import Difference
+    from curation.history import History
+
+Called = int | str | None
 
 
 class CorpusEntry(BaseModel):
@@ -35,7 +42,7 @@ class CorpusEntry(BaseModel):
 
 
 class Corpora:
-    """The corpora of one project. A version is a number; None is the newest."""
+    """The corpora of one project. A version is called by its number or a tag; None is the newest."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -60,43 +67,60 @@ class Corpora:
         """What has been published, newest first."""
         return self._transport.pages(f"{_corpus(name)}/versions", VersionSummary)
 
-    def version(self, name: str, version: int | None = None) -> CorpusVersion:
+    def version(self, name: str, version: Called = None) -> CorpusVersion:
         """One version, with what it was made from."""
         return self._transport.get(_version(name, version), CorpusVersion)
 
-    def manifest(self, name: str, version: int | None = None) -> Mapping[str, Any]:
+    def change(self, name: str, version: Called = None) -> VersionChange:
+        """How a version came of the one before it."""
+        return self._transport.get(f"{_version(name, version)}/change", VersionChange)
+
+    def diff(
+        self, name: str, a: Called = None, b: Called = None, *, samples: int | None = None, seed: int | None = None
+    ) -> Difference:
+        """What version `b` (default: the newest) has against `a` (default: the one before it)."""
+        from curation.difference import Difference
+
+        asked = {"from": a, "to": b, "samples": samples, "seed": seed}
+        return self._transport.get(f"{_corpus(name)}/diff", Difference, **asked)
+
+    def history(self, name: str, document_id: str) -> History:
+        """Every version in which the decision about a document changed."""
+        from curation.history import History
+
+        return self._transport.get(f"{_corpus(name)}/history", History, id=document_id)
+
+    def manifest(self, name: str, version: Called = None) -> Mapping[str, Any]:
         """What a version was made from and the files that it is, as trainers read it."""
         return self._transport.mapping(f"{_version(name, version)}/manifest")
 
-    def statistics(self, name: str, version: int | None = None) -> Statistics:
+    def statistics(self, name: str, version: Called = None) -> Statistics:
         """Documents by source, language, length and measured values."""
         return self._transport.get(f"{_version(name, version)}/statistics", Statistics)
 
-    def funnel(self, name: str, version: int | None = None) -> Funnel:
+    def funnel(self, name: str, version: Called = None) -> Funnel:
         """Where the documents went, stage by stage."""
         return self._transport.get(f"{_version(name, version)}/funnel", Funnel)
 
-    def reasons(self, name: str, version: int | None = None) -> Reasons:
+    def reasons(self, name: str, version: Called = None) -> Reasons:
         """Why documents were dropped, most first."""
         return self._transport.get(f"{_version(name, version)}/reasons", Reasons)
 
-    def samples(self, name: str, reason: str, version: int | None = None, *, limit: int | None = None) -> Samples:
+    def samples(self, name: str, reason: str, version: Called = None, *, limit: int | None = None) -> Samples:
         """Some of what was dropped for a reason, chosen uniformly."""
         path = f"{_version(name, version)}/reasons/{quote(reason, safe='')}/samples"
         return self._transport.get(path, Samples, limit=limit)
 
-    def explain(
-        self, name: str, document_id: str, version: int | None = None, *, source: str | None = None
-    ) -> Explanation:
+    def explain(self, name: str, document_id: str, version: Called = None, *, source: str | None = None) -> Explanation:
         """Why a document was kept or dropped."""
         path = f"{_corpus(name)}/explain"
         return self._transport.get(path, Explanation, id=document_id, version=version, source=source)
 
-    def histogram(self, name: str, column: str, version: int | None = None, *, bins: int | None = None) -> Histogram:
+    def histogram(self, name: str, column: str, version: Called = None, *, bins: int | None = None) -> Histogram:
         """How a measured number is distributed among kept and dropped documents."""
         return self._transport.get(f"{_version(name, version)}/histogram", Histogram, column=column, bins=bins)
 
-    def mixture(self, name: str, version: int | None = None) -> Mixture:
+    def mixture(self, name: str, version: Called = None) -> Mixture:
         """The sources' shares."""
         return self._transport.get(f"{_version(name, version)}/mixture", Mixture)
 
@@ -105,5 +129,5 @@ def _corpus(name: str) -> str:
     return f"/v1/corpora/{quote(name, safe='')}"
 
 
-def _version(name: str, version: int | None) -> str:
+def _version(name: str, version: Called) -> str:
     return f"{_corpus(name)}/versions/{'newest' if version is None else version}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from services.client.errors import NotSettledError, ProblemError, UnreachableError
 from services.client.transport import BUSY, Transport, checked, shaped
 from services.insights.models import RunReport, Samples
-from services.jobs.job import Event, Job, JobFilter, LogLine, Submission
+from services.jobs.job import Event, Job, JobFilter, LogLine, Mode, Submission
 from services.jobs.states import FINAL, State
 
 RESTING = FINAL | {State.HELD, State.PAUSED}
@@ -47,9 +47,19 @@ class SourceInput(_Model):
     bytes: int
 
 
+class Compared(_Model):
+    """How many input files there are, against those that the newest version knows."""
+
+    unchanged: int
+    new: int
+    changed: int
+    vanished: int
+
+
 class Estimate(_Model):
     """What a submission means, and what it may cost."""
 
+    mode: Mode
     recipe: dict[str, Any]
     """What would be run: placeholders filled in, addresses absolute."""
     recipe_name: str
@@ -58,6 +68,8 @@ class Estimate(_Model):
     """Of the corpus; 0 where there is none."""
     is_nothing_new: bool
     """Whether the job would publish nothing."""
+    compared: Compared | None = None
+    """Of a refresh that does not read everything."""
     shards: int
     files: int
     input_bytes: int
@@ -230,10 +242,13 @@ def _filters(which: JobFilter) -> dict[str, Any]:
     """A filter as query parameters."""
     return {
         "state": [state.value for state in which.states],
+        "mode": which.mode and which.mode.value,
         "recipe": which.recipe,
         "corpus": which.corpus,
         "label": [f"{key}={value}" for key, value in which.labels.items()],
         "created_after": which.created_after,
         "created_before": which.created_before,
+        "finished_after": which.finished_after,
+        "finished_before": which.finished_before,
         "schedule_id": which.schedule_id,
     }

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from services.client.transport import Transport, listed, shaped
 from services.schedules.schedule import (
+    BackfillCancelled,
     BackfillPlan,
     BackfillRequest,
     NewSchedule,
@@ -75,6 +76,11 @@ class Schedules:
     def backfill(self, schedule: str, request: BackfillRequest) -> BackfillPlan:
         """Run the occurrences of a time that is over."""
         return self._transport.post(f"{_schedule(schedule)}/backfill", BackfillPlan, _sent(request))
+
+    def cancel_backfill(self, schedule: str, backfill_id: str) -> BackfillCancelled:
+        """Leave out what still waits of a backfill; the jobs that it has started go on."""
+        path = f"{_schedule(schedule)}/backfill/{quote(backfill_id, safe='')}/cancel"
+        return self._transport.post(path, BackfillCancelled)
 
 
 def _sent(model: BaseModel) -> object:

@@ -20,7 +20,19 @@ from services.control_plane.limits import Addressed, BodyLimit
 from services.control_plane.observed import Observed
 from services.control_plane.plane import Plane, open_plane
 from services.control_plane.problems import Caught, add_problem_handlers
-from services.control_plane.routes import corpora, identity, jobs, operations, recipes, schedules, webhooks
+from services.control_plane.routes import (
+    corpora,
+    documents,
+    identity,
+    jobs,
+    operations,
+    recipes,
+    schedules,
+    takedowns,
+    upkeep,
+    versions,
+    webhooks,
+)
 from services.control_plane.security import Guard
 from services.control_plane.slow import SlowWork
 from services.database.migrate import check
@@ -31,7 +43,7 @@ from services.settings import Settings, load_settings
 logger = logging.getLogger(__name__)
 
 BEAT_S = 10.0
-ROUTERS = (jobs, recipes, corpora, schedules, webhooks, identity, operations)
+ROUTERS = (jobs, recipes, corpora, versions, documents, upkeep, takedowns, schedules, webhooks, identity, operations)
 
 
 class Api(FastAPI):

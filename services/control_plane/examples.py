@@ -13,11 +13,15 @@ REQUESTS: Mapping[str, Any] = {
     "create_schedule": _SCHEDULE,
     "create_webhook": {"name": "alerts", "url": "https://example.com/hooks/curation", "events": ["job.failed"]},
     "preview_new_schedule": _SCHEDULE,
+    "put_hold": {"reason": "case 17"},
+    "put_tag": {"version": 12},
     "register_corpus": {"url": "s3://text/corpora/web", "name": "web"},
+    "restore_version": {"version": 11},
     "retry_job": {"start": "records"},
     "update_project": {"roots": ["s3://text/web"]},
     "update_schedule": {"cron": "0 4 * * *"},
     "update_webhook": {"events": ["job.failed", "job.crashed"]},
+    "vacuum_corpus": {"dry_run": True, "keep": 30},
 }
 """By operation."""
 
@@ -25,6 +29,7 @@ _JOB = {
     "id": "job_01k5zq8v3e7h2m9c4r6t8w0xya",
     "project": "default",
     "state": "SUCCEEDED",
+    "mode": "refresh",
     "recipe_name": "web",
     "recipe_revision": 3,
     "corpus": "web",

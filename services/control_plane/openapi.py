@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from curation.difference import Difference
 from services.control_plane.conventions import PROBLEM_JSON
 from services.control_plane.examples import ANSWERS, REQUESTS
 from services.control_plane.glossary import FIELDS
@@ -99,6 +100,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
                 if status >= "400" and PROBLEM_JSON in response.get("content", {}):
                     response["content"] = {PROBLEM_JSON: _problem(status)}
                 response["headers"] = {name: HEADERS[name] for name in _header_names(operation, status)}
+    document["components"]["schemas"] |= _difference()
     for model, schema in document["components"]["schemas"].items():
         if model in ANSWERS:
             schema["examples"] = [ANSWERS[model]]
@@ -106,6 +108,13 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             if name in FIELDS:
                 field.setdefault("description", FIELDS[name])
     return document
+
+
+def _difference() -> dict[str, Any]:
+    """The schemas of a comparison of versions: its parts have names that other answers' parts have, too."""
+    template = "#/components/schemas/Difference{model}"
+    whole = Difference.model_json_schema(mode="serialization", ref_template=template)
+    return {f"Difference{name}": part for name, part in whole.pop("$defs").items()} | {"Difference": whole}
 
 
 def _problem(status: str) -> dict[str, Any]:

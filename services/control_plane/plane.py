@@ -20,6 +20,7 @@ from services.jobs.store import JobStore
 from services.recipes.store import RecipeStore
 from services.schedules.store import ScheduleStore
 from services.settings import Settings
+from services.upkeep.upkeep import Upkeep
 from services.webhooks.store import WebhookStore
 
 
@@ -39,6 +40,7 @@ class Plane:
     schedules: ScheduleStore
     webhooks: WebhookStore
     insights: Insights
+    upkeep: Upkeep
 
     def close(self) -> None:
         """Leave the database."""
@@ -54,6 +56,7 @@ def open_plane(settings: Settings) -> Plane:
     catalogue = Catalogue(database)
     jobs = JobStore(database, settings)
     intake = Intake(projects, recipes, catalogue)
+    insights = Insights(catalogue, lambda project_id, url: intake.confinement(project_id).check([url]))
     return Plane(
         settings=settings,
         database=database,
@@ -68,7 +71,8 @@ def open_plane(settings: Settings) -> Plane:
         intake=intake,
         schedules=ScheduleStore(database),
         webhooks=WebhookStore(database, secret, settings),
-        insights=Insights(catalogue, lambda project_id, url: intake.confinement(project_id).check([url])),
+        insights=insights,
+        upkeep=Upkeep(insights),
     )
 
 

@@ -33,6 +33,9 @@ class Permission(StrEnum):
     RECIPES_WRITE = "recipes:write"
     CORPORA_READ = "corpora:read"
     CORPORA_WRITE = "corpora:write"
+    """Tags, restoring, vacuuming; make corpora known, forget them."""
+    CORPORA_GOVERN = "corpora:govern"
+    """Take documents down; put versions under a legal hold, and release them."""
     SCHEDULES_READ = "schedules:read"
     SCHEDULES_WRITE = "schedules:write"
     WEBHOOKS_READ = "webhooks:read"
@@ -50,7 +53,7 @@ P = Permission
 _VIEWER = {P.JOBS_READ, P.RECIPES_READ, P.CORPORA_READ, P.SCHEDULES_READ, P.PROJECTS_READ, P.METRICS_READ}
 _EDITOR = _VIEWER | {P.JOBS_WRITE, P.RECIPES_WRITE}
 _OPERATOR = _EDITOR | {P.JOBS_OPERATE, P.CORPORA_WRITE, P.SCHEDULES_WRITE, P.WEBHOOKS_READ, P.WEBHOOKS_WRITE}
-_ADMIN = _OPERATOR | {P.KEYS_READ, P.KEYS_WRITE, P.AUDIT_READ}
+_ADMIN = _OPERATOR | {P.CORPORA_GOVERN, P.KEYS_READ, P.KEYS_WRITE, P.AUDIT_READ}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset(_VIEWER),

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from curation import corpus as library
+from curation.difference import SAMPLES, Difference, difference, previous
 from curation.errors import CorruptError, MissingError, StorageError, TransientError
+from curation.history import History, history
 from curation.manifest import Manifest
 from curation.pipeline.held import held
 from curation.report import EXAMPLES, Report
+from curation.vacuums import vacuums
 from services.catalogue import Catalogue, CorpusEntry
 from services.errors import Forbidden, IllegalState, Invalid, NotFound, ServiceError, Unavailable
 from services.insights import histograms, views
@@ -26,6 +29,7 @@ from services.insights.models import (
     RunReport,
     Samples,
     Statistics,
+    VersionChange,
     VersionSummary,
 )
 from services.insights.runs import REBUILT, job_of
@@ -35,7 +39,7 @@ from services.jobs.states import State
 MIB = 1 << 20
 KNOWN_BYTES = 128 * MIB
 """Of versions' manifests and reports that a process remembers."""
-VERSIONS_BYTES = STATISTICS_BYTES = HISTOGRAMS_BYTES = 16 * MIB
+VERSIONS_BYTES = STATISTICS_BYTES = HISTOGRAMS_BYTES = DIFFERENCES_BYTES = 16 * MIB
 VERSION_BYTES = 1000
 """About what one entry of a corpus's list of versions takes."""
 MAX_DECISIONS = 100
@@ -66,26 +70,27 @@ class Insights:
         self._known: Memory[_Known] = Memory(KNOWN_BYTES, lambda known: weight(known.manifest, known.report))
         self._statistics: Memory[Statistics] = Memory(STATISTICS_BYTES, weight)
         self._histograms: Memory[Histogram] = Memory(HISTOGRAMS_BYTES, weight)
+        self._differences: Memory[Difference] = Memory(DIFFERENCES_BYTES, weight)
 
     def corpus(self, project_id: str, name: str) -> Corpus:
         """A corpus and its newest version."""
-        entry, opened = self._open(project_id, name)
-        with _answered():
+        entry, opened = self.open(project_id, name)
+        with answered():
             versions = self._published(opened)
         newest = views.summary(versions[-1]) if versions else None
         return Corpus(name=entry.name, url=entry.url, created=entry.created, newest=newest)
 
     def holds_corpus(self, url: str) -> bool:
         """Whether there is a corpus at this (confined) address, published or not."""
-        with _answered():
+        with answered():
             return library.Corpus(url).newest_commit() is not None
 
     def versions(
         self, project_id: str, name: str, *, after: int | None = None, limit: int = 50
     ) -> Sequence[VersionSummary]:
         """Newest first; `after` is the number of the last one seen."""
-        _, opened = self._open(project_id, name)
-        with _answered():
+        _, opened = self.open(project_id, name)
+        with answered():
             versions = self._published(opened)
         older = [version for version in reversed(versions) if after is None or version.version < after]
         return [views.summary(version) for version in older[:limit]]
@@ -103,10 +108,16 @@ class Insights:
         """The version's own report."""
         return self._look(project_id, name, number)[1].report
 
+    def change(self, project_id: str, name: str, number: int | None = None) -> VersionChange:
+        """How the version came of the one before it."""
+        opened, known = self._look(project_id, name, number)
+        with answered():
+            return views.change_of(known.version, opened.change_of(known.version))
+
     def statistics(self, project_id: str, name: str, number: int | None = None) -> Statistics:
         """Read once from all decisions, then remembered."""
         opened, known = self._look(project_id, name, number)
-        with _answered():
+        with answered():
             return self._statistics.get(_key(opened, known), lambda: _statistics(opened, known))
 
     def funnel(self, project_id: str, name: str, number: int | None = None) -> Funnel:
@@ -137,7 +148,7 @@ class Insights:
     def histogram(self, project_id: str, name: str, number: int | None, column: str, *, bins: int = BINS) -> Histogram:
         """How a number of the decisions is distributed among kept and dropped documents."""
         opened, known = self._look(project_id, name, number)
-        with _answered():
+        with answered():
             return self._histograms.get(
                 (*_key(opened, known), column, bins),
                 lambda: histograms.histogram(opened.storage, known.manifest, column, bins),
@@ -149,7 +160,7 @@ class Insights:
         """Why a document was kept or dropped."""
         opened, known = self._look(project_id, name, number)
         manifest = known.manifest
-        with _answered():
+        with answered():
             found = opened.decisions_about(manifest, document_id, source, limit=MAX_DECISIONS + 1)
             shown = found[:MAX_DECISIONS]
             decisions = [views.decision_of(manifest, one, opened.kept_document(manifest, one)) for one in shown]
@@ -160,6 +171,28 @@ class Insights:
             decisions=tuple(decisions),
             more=len(found) > MAX_DECISIONS,
         )
+
+    def history(self, project_id: str, name: str, document_id: str) -> History:
+        """Every version in which the decision about a document changed."""
+        _, opened = self.open(project_id, name)
+        with answered():
+            return history(opened, document_id)
+
+    def diff(
+        self, project_id: str, name: str, a: int | None, b: int | None, *, samples: int = SAMPLES, seed: int = 0
+    ) -> Difference:
+        """What version `b` (None: the newest) has against version `a` (None: the one before `b`); made once, then
+        remembered until one of them is removed."""
+        opened, newer = self._look(project_id, name, b)
+        with answered():
+            before = a if a is not None else previous(opened.url, self._published(opened), newer.version)
+        _, older = self._look(project_id, name, before)
+        ends = (*_key(opened, older), older.version.gone, *_key(opened, newer), newer.version.gone)
+        with answered():
+            return self._differences.get(
+                (*ends, samples, seed),
+                lambda: difference(opened, older.version.version, newer.version.version, samples, seed),
+            )
 
     # ------------------------------------------------------------------------- jobs
 
@@ -181,13 +214,15 @@ class Insights:
             return known.manifest, known.report, False
         if job.state is State.HELD:
             opened = self._within(project_id, job.corpus_url)
-            with _answered():
-                return (*held(opened, job.run), True)
+            with answered():
+                manifest, report, _ = held(opened, job.run)
+            return manifest, report, True
         raise IllegalState(f"job {job.id} is {job.state}; there is a report once it is HELD or has SUCCEEDED")
 
     # ----------------------------------------------------------------------- looking
 
-    def _open(self, project_id: str, name: str) -> tuple[CorpusEntry, library.Corpus]:
+    def open(self, project_id: str, name: str) -> tuple[CorpusEntry, library.Corpus]:
+        """A corpus of the project, as the library has it."""
         entry = self._catalogue.get(project_id, name)
         return entry, self._within(project_id, entry.url)
 
@@ -198,27 +233,30 @@ class Insights:
                 self._confine(project_id, url)
             except Invalid:
                 raise Forbidden(f"the corpus at {url} is not within this project's roots (any more)") from None
-        with _answered():
+        with answered():
             return library.Corpus(url)
 
     def _published(self, opened: library.Corpus) -> list[library.Version]:
-        """The corpus's versions, read anew when there is another newest commit."""
+        """The corpus's versions, read anew when there is another newest commit, or another vacuum."""
         head = opened.newest_commit()
-        return self._versions.get((opened.url, head), opened.versions) if head is not None else []
+        if head is None:
+            return []
+        vacuumed = vacuums(opened.storage).numbers()[-1:]  # which versions are gone is in no commit
+        return self._versions.get((opened.url, head, *vacuumed), opened.versions)
 
     def _look(self, project_id: str, name: str, number: int | None) -> tuple[library.Corpus, _Known]:
-        _, opened = self._open(project_id, name)
+        _, opened = self.open(project_id, name)
         return opened, self._version_of(opened, name, number)
 
     def _version_of(self, opened: library.Corpus, name: str, number: int | None) -> _Known:
-        with _answered():
+        with answered():
             versions = self._published(opened)
             chosen = [version for version in versions if number is None or version.version == number]
             if not chosen:
                 what = "has no version yet" if number is None or not versions else f"has no version {number}"
                 raise NotFound(f"corpus {name!r} {what}")
             version = chosen[-1]
-            key = (opened.url, version.version, version.run, version.published)
+            key = (opened.url, version.version, version.run, version.published, version.gone)
             return self._known.get(key, lambda: _read(opened, version))
 
 
@@ -252,7 +290,7 @@ def _expect_made_by(job: Job, version: library.Version) -> None:
 
 
 @contextmanager
-def _answered() -> Iterator[None]:
+def answered() -> Iterator[None]:
     """Within, what the library raises becomes a problem of the API's."""
     try:
         yield

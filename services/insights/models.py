@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from curation.change import Approval, Breach, Looked
+from curation.manifest import Kind
 from curation.report import Outcome
 from services.jobs.job import Shown
 
@@ -13,11 +15,6 @@ TOKENS_METHOD: TokensMethod = "utf8-bytes/4"
 """How `tokens_estimate` is made. No tokenizer is part of a corpus yet, and every model has its own; four bytes a token
 is the usual rule for English under a BPE vocabulary of 32 to 128 thousand, and off by half for other languages and
 code. The field will name the tokenizer once there is one."""
-
-
-def tokens_estimate(size_bytes: int) -> int:
-    """About how many tokens a text of this size is, by `TOKENS_METHOD`."""
-    return size_bytes // 4
 
 
 class Amount(Shown):
@@ -42,6 +39,8 @@ class VersionSummary(Amount):
     recipe: str
     fingerprint: str
     """Equal for equal recipes: fields, stages' versions, models' digests."""
+    gone: str | None = None
+    """That, and when, a vacuum or an erasure removed its documents; null while they are there."""
 
 
 class Corpus(Shown):
@@ -59,6 +58,10 @@ class Corpus(Shown):
 class CorpusVersion(VersionSummary):
     """One version, with what it was made from."""
 
+    kind: Kind
+    """What made it: a whole run, or a change of the version before it."""
+    restored: int | None = None
+    """The version that it brought back."""
     parent: int
     """The version that it replaced; 0 for the first."""
     digest: str
@@ -258,3 +261,46 @@ class RunReport(Shown):
     reasons: tuple[Reason, ...]
     sources: tuple[Group, ...]
     languages: tuple[Group, ...]
+
+
+class RemovedAmount(Amount):
+    """Documents that were kept before, and are not any more."""
+
+    reason: str
+    """`refresh.retired` and `refresh.changed` (their input file has vanished, or is another by now), `takedown.…`, or a
+    deduplicating stage's `….replaced`."""
+    source: str
+    language: str
+
+
+class VersionChange(Shown):
+    """How a version came of the one before it."""
+
+    version: int
+    run: str
+    kind: Kind
+    """What made it: a whole run, or a change of the version before it."""
+    base: int
+    """The version that it was made from; 0 for the first."""
+    looked: Looked
+    """The input files that a refresh found, against those that the version before knew."""
+    documents_read: int
+    """How many records this run has read: of a refresh those of new and changed files, and duplicates that were decided
+    anew."""
+    kept: Amount
+    """What is kept of them."""
+    steps: tuple[FunnelStep, ...]
+    """Where they went, stage by stage."""
+    reasons: tuple[Reason, ...]
+    """Why some are not kept."""
+    removed: tuple[RemovedAmount, ...]
+    """What was kept before, and is not any more."""
+    promoted: int
+    """How many duplicates are kept now because their survivor is gone."""
+    stranded: int
+    """How many duplicates lost their survivor and could not be decided anew: their file is gone, or is another."""
+    breaches: tuple[Breach, ...]
+    """The recipe's gates that it does not pass; somebody let it be published nevertheless."""
+    approved: Approval | None = None
+    """Who did, where it was by hand; of a job its events say it."""
+    tokens_method: TokensMethod = TOKENS_METHOD

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from curation import corpus, document
+from curation.change import Change
 from curation.explanation import Found
 from curation.manifest import Manifest
-from curation.report import EXCERPT, Cell, Report
+from curation.report import EXCERPT, Cell, Report, tokens_estimate
 from services.errors import NotFound
 from services.insights.models import (
     Amount,
@@ -19,11 +20,12 @@ from services.insights.models import (
     Mixture,
     MixturePart,
     Reason,
+    RemovedAmount,
     RunReport,
     Sample,
     Samples,
+    VersionChange,
     VersionSummary,
-    tokens_estimate,
 )
 from services.insights.runs import job_of
 
@@ -43,6 +45,7 @@ def summary(version: corpus.Version) -> VersionSummary:
         published=version.published,
         recipe=version.recipe,
         fingerprint=version.fingerprint,
+        gone=None if version.gone is None else str(version.gone),
         **amount(version.documents, version.bytes).model_dump(),
     )
 
@@ -50,11 +53,37 @@ def summary(version: corpus.Version) -> VersionSummary:
 def version_of(version: corpus.Version, manifest: Manifest) -> CorpusVersion:
     return CorpusVersion(
         **summary(version).model_dump(),
+        kind=manifest.kind,
+        restored=manifest.restored,
         parent=manifest.parent,
         digest=manifest.digest,
         inputs=len(manifest.inputs),
         files=len(manifest.shards),
     )
+
+
+def change_of(version: corpus.Version, change: Change) -> VersionChange:
+    return VersionChange(
+        version=version.version,
+        run=version.run,
+        kind=change.kind,
+        base=change.base,
+        looked=change.looked,
+        documents_read=change.read.documents(),
+        kept=amount(change.read.documents("kept"), change.read.bytes("kept")),
+        steps=steps(change.read),
+        reasons=reasons(change.read),
+        removed=tuple(_removed(cell) for cell in change.removed),
+        promoted=change.promoted,
+        stranded=change.stranded,
+        breaches=change.breaches,
+        approved=change.approved,
+    )
+
+
+def _removed(cell: Cell) -> RemovedAmount:
+    gone = amount(cell.documents, cell.bytes).model_dump()
+    return RemovedAmount(reason=cell.reason, source=cell.source, language=cell.language, **gone)
 
 
 def steps(report: Report) -> tuple[FunnelStep, ...]:

@@ -149,7 +149,7 @@ def _told(row: Mapping[str, Any]) -> dict[str, object]:
     return {name: row[name] for name in names}
 
 
-_LOCKED = [column for column in jobs.c if column.name not in ("recipe", "progress")]
+_LOCKED = [column for column in jobs.c if column.name not in ("recipe", "progress", "takedown")]
 
 
 def lock(connection: Connection, project_id: str, job_id: str) -> LockedJob:

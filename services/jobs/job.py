@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,8 +30,25 @@ class Shown(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+class Mode(StrEnum):
+    """What a job does to its corpus."""
+
+    RUN = "run"
+    """Read all of the input anew."""
+    REFRESH = "refresh"
+    """Read only the input files that are new or have changed since the newest version."""
+    TAKEDOWN = "takedown"
+    """Remove documents: made by `/v1/corpora/{name}/takedowns`."""
+
+
 class Submission(Model):
     """A job to be made. Give either a whole `recipe`, or the name of one that is stored."""
+
+    mode: Literal[Mode.RUN, Mode.REFRESH] = Mode.RUN
+    """`run` reads all of the input; `refresh` only what is new or has changed since the corpus's newest version."""
+    redo: bool = False
+    """Of a refresh: do everything anew where the recipe has changed. Without it such a job fails, and says what would
+    have to be done anew and what that may cost."""
 
     recipe: dict[str, Any] | None = None
     """A recipe, as in a recipe file."""
@@ -50,11 +68,52 @@ class Submission(Model):
     """What `${occurrence}` in the sources' URIs stands for."""
 
 
+class WantedDocument(Model):
+    """A document that is to be taken down."""
+
+    id: Annotated[str, Field(min_length=1, max_length=4096)]
+    """Its id, as the corpus has it."""
+    source: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    """Of this source only; null: of any."""
+
+
+Rules = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...], Field(max_length=1000)]
+
+
+class Takedown(Model):
+    """Which documents go: those that any of these names."""
+
+    ids: Annotated[tuple[WantedDocument, ...], Field(max_length=100_000)] = ()
+    """Documents by their ids."""
+    urls: Rules = ()
+    """Places on the web with all below them: `https://example.org/blog`, or without a scheme for any."""
+    sources: Rules = ()
+    """All documents of these sources."""
+    licences: Rules = ()
+    """All documents whose metadata says one of these, in whatever case."""
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+    """Why, for the certificate."""
+    erase: bool = False
+    """Also remove their texts from every version, so that no byte of them remains, and prove it."""
+
+
+class NewTakedown(Takedown):
+    """A takedown that is to be made."""
+
+    hold: bool = False
+    """Stop before publishing, so that somebody can look at what would be removed, and wait for approval."""
+    labels: Labels = {}
+    """Of its job."""
+
+
 class NewJob(BaseModel):
     """A checked submission: what the store keeps. Made by the API and by the scheduler."""
 
     model_config = ConfigDict(frozen=True)
 
+    mode: Mode = Mode.RUN
+    redo: bool = False
+    takedown: Takedown | None = None
     recipe: dict[str, Any]
     recipe_name: str
     recipe_revision: int | None = None
@@ -79,11 +138,14 @@ class Condition(Shown):
     message: str = ""
 
 
+Step = Literal["look", "filter", "deduplicate", "finish", "publish", "erase"]
+
+
 class StepProgress(Shown):
     """How far one step of a job is. Rates are over the step's whole time so far; `left_s` is a range, or absent while
     less than a twentieth is done."""
 
-    step: Literal["filter", "deduplicate", "finish", "publish"]
+    step: Step
     shards_done: int
     shards_total: int
     documents: int = 0
@@ -121,6 +183,10 @@ class Job(Shown):
     message: str = ""
     """The same for people."""
     conditions: tuple[Condition, ...] = ()
+    mode: Mode = Mode.RUN
+    """What it does: `run`, `refresh` or `takedown`."""
+    redo: bool = False
+    """Whether a refresh does everything anew where the recipe has changed."""
     recipe_name: str
     recipe_revision: int | None = None
     corpus: str
@@ -146,7 +212,9 @@ class Job(Shown):
     published: bool | None = None
     """False where nothing was new."""
     documents_read: int | None = None
+    """How many records it read; a refresh reads only what is new."""
     documents_kept: int | None = None
+    """How many of those are kept."""
     schedule_id: str | None = None
     occurrence: datetime | None = None
     revision: int
@@ -159,11 +227,14 @@ class JobFilter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     states: tuple[State, ...] = ()
+    mode: Mode | None = None
     recipe: str | None = None
     corpus: str | None = None
     labels: dict[str, str] = {}
     created_after: datetime | None = None
     created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
     schedule_id: str | None = None
 
 
@@ -219,6 +290,11 @@ class Claim(BaseModel):
     attempt: int
     generation: int
     """The run's id is `<job id>-<generation>`; those of earlier generations may have published too."""
+    mode: Mode = Mode.RUN
+    redo: bool = False
+    takedown: Takedown | None = None
+    by: str = ""
+    """Who submitted it."""
     recipe: dict[str, Any]
     hold: bool
     """Whether what it publishes must be approved."""

@@ -28,6 +28,8 @@ def _conditions(project_id: str, which: JobFilter, after: str | None) -> list[Co
     conditions = [jobs.c.project_id == project_id]
     if after is not None:
         conditions.append(jobs.c.id < after)
+    if which.mode is not None:
+        conditions.append(jobs.c.mode == which.mode.value)
     if which.recipe is not None:
         conditions.append(jobs.c.recipe_name == which.recipe)
     if which.corpus is not None:
@@ -39,6 +41,11 @@ def _conditions(project_id: str, which: JobFilter, after: str | None) -> list[Co
     if which.created_before is not None:
         conditions += [jobs.c.id <= first_id("job", which.created_before, last=True)]
         conditions += [jobs.c.created < which.created_before]
+    if which.finished_after is not None:
+        conditions += [jobs.c.finished >= which.finished_after]
+    if which.finished_before is not None:  # what ended before was made before
+        conditions += [jobs.c.id <= first_id("job", which.finished_before, last=True)]
+        conditions += [jobs.c.finished < which.finished_before]
     return conditions
 
 

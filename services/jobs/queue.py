@@ -92,16 +92,20 @@ def _has_room(connection: Connection, project_id: str, limit: int) -> bool:
 
 def _claim(connection: Connection, job: LockedJob, lease: Lease) -> Claim:
     row = job.row
-    recipe, progress = connection.execute(select(jobs.c.recipe, jobs.c.progress).where(jobs.c.id == job.id)).one()
+    large = connection.execute(select(jobs.c.recipe, jobs.c.progress, jobs.c.takedown).where(jobs.c.id == job.id)).one()
     return Claim(
         lease=lease,
         project_id=row["project_id"],
         attempt=row["attempt"],
         generation=row["generation"],
-        recipe=recipe,
+        mode=row["mode"],
+        redo=row["redo"],
+        takedown=large.takedown,
+        by=row["created_by"],
+        recipe=large.recipe,
         hold=row["hold"],
         approved=row["held_digest"] if row["approved"] else None,
-        has_begun=bool(progress),
+        has_begun=bool(large.progress),
         permitted=row["permitted"],
         workers=row["workers"],
         traceparent=row["traceparent"],

@@ -18,6 +18,8 @@ _OWN = (
     "reason",
     "message",
     "conditions",
+    "mode",
+    "redo",
     "recipe_name",
     "recipe_revision",
     "corpus",

@@ -8,7 +8,7 @@ the same transaction; every time is the database's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Literal
 
@@ -32,6 +32,7 @@ from services.jobs.job import (
     NewLogLine,
     Orders,
     StepProgress,
+    Takedown,
 )
 from services.jobs.listing import listing
 from services.jobs.rows import attempts_of, job_of, shown
@@ -61,14 +62,12 @@ class JobStore:
         """The job in QUEUED, and whether it is new. The same idempotency key again (for 24 hours at least) gives the
         job that it made, as it is now; with another body it raises OtherBody. Within `connection`'s transaction, if
         given."""
-        if connection is not None:
-            job_id, is_new = submit(connection, project_id, new, by, key=idempotency_key, body_sha256=body_sha256)
-            return _get(connection, project_id, job_id), is_new
-        with self._database.transaction() as own:
-            job_id, is_new = submit(own, project_id, new, by, key=idempotency_key, body_sha256=body_sha256)
-            job = _get(own, project_id, job_id)
+        with self._database.transaction() if connection is None else nullcontext(connection) as within:
+            job_id, is_new = submit(within, project_id, new, by, key=idempotency_key, body_sha256=body_sha256)
+            job = _get(within, project_id, job_id)
             reach("store.submit.changed")
-        reach("store.submit.committed")
+        if connection is None:
+            reach("store.submit.committed")
         return job, is_new
 
     def get(self, project_id: str, job_id: str) -> Job:
@@ -85,6 +84,15 @@ class JobStore:
             raise _not_found(job_id)
         recipe: dict[str, object] = found.recipe
         return recipe
+
+    def takedown(self, project_id: str, job_id: str) -> Takedown:
+        """What a takedown removes. Raises NotFound, also for a job that is none."""
+        own = (jobs.c.id == job_id, jobs.c.project_id == project_id, jobs.c.deleted.is_(None))
+        with self._database.reading() as connection:
+            found = connection.execute(select(jobs.c.takedown).where(*own)).scalar_one_or_none()
+        if found is None:
+            raise NotFound(f"there is no takedown {job_id!r} in this project")
+        return Takedown.model_validate(found)
 
     def list(self, project_id: str, which: JobFilter, *, after: str | None = None, limit: int = 50) -> Sequence[Job]:
         """Newest first; `after` is the id of the last one seen."""

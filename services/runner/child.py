@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from contextlib import nullcontext, suppress
-from pathlib import Path
+from contextlib import suppress
 
-import services
 from services.jobs.job import Claim
 from services.logs import clean
+from services.runner.forks import Forks
 from services.settings import Settings
 
 TAIL_BYTES = 4096
@@ -27,23 +24,15 @@ SAID_LINES = 5
 class Child:
     """One running driver. It leads a session of its own, so that signals to its runner's terminal pass it by."""
 
-    def __init__(self, claim: Claim, settings: Settings) -> None:
+    def __init__(self, claim: Claim, settings: Settings, forks: Forks) -> None:
+        """Raises OSError where there is no driver."""
         self.claim = claim
         self.lost_since: float | None = None
         """When it was first seen to have lost its lease, on the monotonic clock."""
-        environment = settings.environment()
-        place = str(Path(services.__file__).parents[1])
-        path = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = place if not path else f"{place}{os.pathsep}{path}"
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.runner.driver"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=environment,
-        )
+        self._process = forks.start(settings.environment())
         self.pid = self._process.pid
+        self._exit_code: int | None = None
+        self._is_gone = False
         self._tail = b""
         self._reader = threading.Thread(target=self._read, name=f"tail-{self.pid}", daemon=True)
         self._reader.start()
@@ -53,13 +42,18 @@ class Child:
         self._told.wait(TELL_S)
 
     def has_exited(self) -> bool:
-        """Whether the driver itself is gone; what it left running is killed then."""
-        if self._process.returncode is None:
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is None:
+        """Whether the driver itself is gone, and what it left running is killed."""
+        if not self._is_gone:
+            try:
+                said = os.read(self._process.told, 64)
+            except BlockingIOError:
                 return False
-            self._kill_group()  # not yet reaped, so the group's id is still its own
-            self._process.wait()
+            if said:
+                self._exit_code = int(said)
+            else:  # whoever forked it is gone, and nobody else would see how it ends
+                self._kill_group()
+            self._is_gone = True
+            os.close(self._process.told)
         return True
 
     def drain(self) -> None:
@@ -68,34 +62,37 @@ class Child:
 
     def kill(self) -> None:
         """Kill it, with all that it started."""
-        if self._process.returncode is None:
+        if not self.has_exited():
             self._kill_group()
 
     def last_words(self) -> str:
         """How it ended, and what it wrote at last."""
         self._reader.join(1.0)
         self.drain()
-        code = self._process.returncode
-        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        code = self._exit_code
+        if code is None:
+            how = "the process that forked it"
+        else:
+            how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         said = clean(self._tail.decode(errors="replace")).strip().splitlines()[-SAID_LINES:]
         return f"its driver ended with {how}" + (f": {' / '.join(said)}" if said else "")
 
     def _tell(self, claim: Claim) -> None:
         """Tell it the claim; a driver that does not listen keeps this thread waiting, not the runner. Then hold its
         standard input open until it is to stop."""
-        with suppress(BrokenPipeError), self._process.stdin or nullcontext() as stdin:  # its exit will say if it died
-            if stdin is not None:
-                stdin.write(claim.model_dump_json().encode() + b"\n")
-                stdin.flush()
-                self._told.set()
-                self._draining.wait()
+        with (
+            suppress(BrokenPipeError),
+            os.fdopen(self._process.standard_input, "wb") as stdin,
+        ):  # its exit says if it died
+            stdin.write(claim.model_dump_json().encode() + b"\n")
+            stdin.flush()
+            self._told.set()
+            self._draining.wait()
 
     def _read(self) -> None:
-        output = self._process.stdout
-        while output is not None and (piece := os.read(output.fileno(), 65_536)):
-            self._tail = (self._tail + piece)[-TAIL_BYTES:]
-        if output is not None:
-            output.close()
+        with os.fdopen(self._process.output, "rb", buffering=0) as output:
+            while piece := output.read(65_536):
+                self._tail = (self._tail + piece)[-TAIL_BYTES:]
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError):

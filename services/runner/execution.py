@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from curation.change import Change, Looked
 from curation.corpus import Corpus
 from curation.errors import (
     AccountingError,
     ConflictError,
     CurationError,
     InputError,
+    MissingError,
     ModelError,
     OtherRunError,
     RecipeError,
+    RedoError,
     StorageError,
     TransientError,
 )
 from curation.manifest import InputShard, Manifest
-from curation.pipeline import Progress, curate, is_begun
+from curation.pipeline import Outcome, Progress, curate, is_begun, refresh
+from curation.pipeline.certificate import certificates
+from curation.pipeline.takedown import takedown
 from curation.recipe import Recipe, validate_recipe
 from curation.report import Report
 from curation.runner import open_runner
@@ -28,10 +33,11 @@ from services.database import Database
 from services.errors import IllegalState, Invalid, LostLease
 from services.failpoints import reach
 from services.identity.projects import Projects
-from services.jobs.job import Claim, Condition, Ending
+from services.jobs.job import Claim, Condition, Ending, Mode, Takedown
 from services.jobs.rows import run_id
 from services.jobs.states import State
 from services.jobs.store import JobStore
+from services.jobs.takedowns import criteria_of
 from services.jobs.work import Anew
 from services.runner.heart import Heart
 from services.runner.patience import AWAY, patiently
@@ -46,24 +52,28 @@ MAX_GENERATIONS = 3
 
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (Invalid, "forbidden_uri"),
+    (RedoError, "redo_needed"),
     (RecipeError, "recipe"),
     (InputError, "input"),
     (ConflictError, "conflict"),
     (ModelError, "model"),
     (AccountingError, "accounting"),
+    (MissingError, "missing"),
     (StorageError, "storage"),
 )
 """What the job FAILED of; an error that is none of these is a defect of ours."""
 
 POINTS = {
+    "look": ("driver.looking", "driver.looked_task", "driver.looked"),
     "filter": ("driver.filtering", "driver.filtered_shard", "driver.filtered"),
     "deduplicate": ("driver.deduplicating", "driver.deduplicated_task", "driver.deduplicated"),
     "finish": ("driver.finishing", "driver.finished_part", "driver.finished"),
     "publish": ("driver.publishing", "", "driver.published"),
+    "erase": ("driver.erasing", "driver.erased_task", "driver.erased"),
 }
 """The failpoints of a step: its beginning, each task but the last, its end."""
 
-ENDS = {"filter": "Filtered", "deduplicate": "Deduplicated", "finish": "Finished"}
+ENDS = {"filter": "Filtered", "deduplicate": "Deduplicated", "finish": "Finished", "erase": "Erased"}
 """The condition that the end of a step makes true."""
 
 
@@ -74,10 +84,12 @@ class TryAgain(Exception):  # noqa: N818, it ends this process, not the job
 class _Held(Exception):  # noqa: N818, it is no error
     """The run is done but for publishing, which must be approved."""
 
-    def __init__(self, digest: str, report: Report) -> None:
+    def __init__(self, digest: str, report: Report, breaches: Sequence[str]) -> None:
         super().__init__("held")
         self.digest = digest
         self.report = report
+        self.breaches = breaches
+        """Of the recipe's gates, a sentence each."""
 
 
 class Execution:
@@ -105,15 +117,17 @@ class Execution:
         self._permitted = claim.permitted
         self._confinement = Confinement(())
         self._corpus: Corpus | None = None
+        self._gates = 0
         self._conditions: list[Condition] = []
         self._begun: set[str] = set()
 
     def run(self) -> Ending:
         """Do the work. Raises what `curate` raises, Invalid for files outside of the project's roots, and Stopped."""
         self._confinement = Confinement(Projects(self._database, self._settings).roots(self._claim.project_id))
-        recipe = validate_recipe(self._confinement.recipe(self._claim.recipe))
+        recipe = self._recipe()
         self._confinement.check([recipe.output])
         self._corpus = Corpus(recipe.output)
+        self._gates = len(recipe.gates)
         if (done := self._done()) is not None:
             return done
         if self._permitted is not None and self._is_settled():
@@ -123,6 +137,17 @@ class Execution:
         with self._open_runner() as runner:
             reach("driver.opened")
             return self._curate(recipe, runner)
+
+    def _recipe(self) -> Recipe:
+        """What is run; of a takedown the recipe of the newest version when it was submitted, which says only where the
+        corpus is, and what is read to decide duplicates anew."""
+        body = self._claim.recipe
+        if self._claim.takedown is None:
+            return validate_recipe(self._confinement.recipe(body))
+        recipe = validate_recipe(body)
+        addresses = {name: body[name] for name in (("output", "sources") if recipe.refresh.promote else ("output",))}
+        self._confinement.recipe(addresses)
+        return recipe
 
     def failed(self, error: Exception) -> Ending:
         """How the job ended that this was raised in. Raises TryAgain where it has not."""
@@ -159,16 +184,25 @@ class Execution:
         size = sum(file.size for file in files)
         self._is_so("InputListed", f"{len(files):,} files, {size:,} bytes")
 
-    def publish(self, manifest: Manifest, report: Report) -> None:
-        """Hold the run, or ask for the permit to publish it."""
+    def publish(self, manifest: Manifest, report: Report, change: Change) -> None:
+        """Hold the run until this very content is approved, or ask for the permit to publish it."""
         reach("driver.drafted")
-        if self._claim.hold and self._approved != manifest.digest:
-            raise _Held(manifest.digest, report)
+        breaches = [breach.message for breach in change.breaches]
+        is_approved = self._approved == manifest.digest
+        self._tell_gates(breaches, is_approved=is_approved)
+        if (self._claim.hold or breaches) and not is_approved:
+            raise _Held(manifest.digest, report, breaches)
         self._stopper.shield()
         reach("driver.before_permit")
         self._permitted = manifest.version  # as far as this process can tell, should the answer be lost
         self._permit(manifest)
         reach("driver.after_permit")
+
+    def _tell_gates(self, breaches: Sequence[str], *, is_approved: bool) -> None:
+        if breaches:
+            self._note("GatePassed", "; ".join(breaches), "approved" if is_approved else "breach", is_true=False)
+        elif self._gates:
+            self._is_so("GatePassed", f"{self._gates} of {self._gates}")
 
     def _permit(self, manifest: Manifest) -> None:
         lease = self._claim.lease
@@ -198,12 +232,13 @@ class Execution:
             self._begin_anew("records-gone")
         for _ in range(MAX_GENERATIONS):
             try:
-                outcome = curate(recipe, runner, self._run_id(self._generation), self._watch, self)
+                outcome = self._outcome(recipe, runner)
             except _Held as held:
                 reach("driver.held")
                 message = f"{held.report.documents('kept'):,} documents wait to be published"
                 self._is_so("Held", message)
-                ending = self._ending(State.HELD, "approval", message, report=held.report)
+                message = "; ".join([message, *held.breaches])
+                ending = self._ending(State.HELD, "gate" if held.breaches else "approval", message, report=held.report)
                 return ending.model_copy(update={"held_digest": held.digest})
             except OtherRunError as error:
                 log.warning("%s", error)
@@ -211,11 +246,44 @@ class Execution:
                 continue
             reach("driver.swept")
             is_own = outcome.published or outcome.run in self._run_ids()
-            return self._succeeded(outcome.version, is_own, outcome.report)
+            return self._succeeded(outcome.version, is_own, outcome.report, outcome.change)
         raise InputError(f"the input, or the corpus, changed {MAX_GENERATIONS} times while it was read")
 
+    def _outcome(self, recipe: Recipe, runner: Runner) -> Outcome:
+        run = self._run_id(self._generation)
+        if self._claim.takedown is not None:
+            return self._take_down(self._claim.takedown, runner, run, recipe.output)
+        if self._claim.mode is Mode.REFRESH:
+            return refresh(recipe, runner, run, self._watch, self, redo=self._claim.redo)
+        return curate(recipe, runner, run, self._watch, self)
+
+    def _take_down(self, asked: Takedown, runner: Runner, run: str, url: str) -> Outcome:
+        criteria, by = criteria_of(asked), self._claim.by
+        taken = takedown(
+            url,
+            criteria,
+            runner,
+            reason=asked.reason,
+            erase=asked.erase,
+            who=by,
+            run_id=run,
+            watch=self._watch,
+            guard=self,
+        )
+        corpus, done = Corpus(url), taken.certificate
+        self._is_so("Certified", f"certificate {done.number}: {done.documents.lines:,} documents")
+        return Outcome(
+            run=done.run,
+            version=done.version,
+            published=taken.published,
+            report=corpus.report(done.version),
+            change=corpus.change(done.version),
+        )
+
     def _has_records(self) -> bool:
-        return self._corpus is not None and is_begun(self._corpus, self._run_id(self._generation))
+        """Whether there is something that the run goes on from: records, or what it has published."""
+        corpus, run = self._corpus, self._run_id(self._generation)
+        return corpus is not None and (is_begun(corpus, run) or corpus.published(run) is not None)
 
     def _begin_anew(self, why: Anew) -> None:
         """Go on as a new run. What was approved was another one."""
@@ -256,9 +324,15 @@ class Execution:
         if corpus is None:
             return None
         for own in self._run_ids():
-            if (version := corpus.published(own)) is not None:
-                return self._succeeded(version, True, corpus.report(version))
+            if (version := corpus.published(own)) is not None and self._is_whole(corpus, own):
+                return self._succeeded(version, True, corpus.report(version), corpus.change(version))
         return None
+
+    def _is_whole(self, corpus: Corpus, run: str) -> bool:
+        """Whether nothing is left to do once this run has published: a takedown is over when it is certified."""
+        asked = self._claim.takedown
+        every = certificates(corpus.storage).history() if asked is not None else ()
+        return asked is None or any((one.run, one.asked.erase) == (run, asked.erase) for one in every)
 
     def _is_settled(self) -> bool:
         """Whether the corpus has passed the version that the job was permitted to publish, and none of its runs did it:
@@ -271,13 +345,15 @@ class Execution:
         """Whether another attempt may go through; one that may have published has to look, whatever the store says."""
         return _may_go_through(error) or (self._permitted is not None and isinstance(error, StorageError))
 
-    def _succeeded(self, version: int, published: bool, report: Report) -> Ending:
-        kept = report.documents("kept")
-        message = f"version {version}: {kept:,} of {report.documents():,} documents are kept"
-        if not published:
-            message = f"nothing is new since version {version}"
-        self._is_so("Published", message, reason="" if published else "nothing-new")
-        ending = self._ending(State.SUCCEEDED, "" if published else "nothing-new", message, report=report)
+    def _succeeded(self, version: int, published: bool, report: Report, change: Change) -> Ending:
+        read = report if self._claim.mode is Mode.RUN else change.read
+        if published:
+            message = f"version {version}: {_made(report, change)}"
+        else:
+            message = f"nothing is new since version {version}{_found(change, self._claim.mode)}"
+        reason = "" if published else "nothing-new"
+        self._is_so("Published", message, reason=reason)
+        ending = self._ending(State.SUCCEEDED, reason, message, report=read)
         return ending.model_copy(update={"version": version, "published": published})
 
     def _ending(self, state: State, reason: str, message: str, *, report: Report | None = None) -> Ending:
@@ -291,11 +367,41 @@ class Execution:
         )
 
     def _is_so(self, condition: str, message: str, reason: str = "") -> None:
-        log.info("%s: %s", condition, message, extra={"fields": {"condition": condition}})
+        self._note(condition, message, reason, is_true=True)
+
+    def _note(self, condition: str, message: str, reason: str, *, is_true: bool) -> None:
+        said = condition if is_true else f"not {condition}"
+        log.info("%s: %s", said, message, extra={"fields": {"condition": condition}})
         self._conditions = [
             *(other for other in self._conditions if other.type != condition),
-            Condition(type=condition, is_true=True, at=self._meter.now(), reason=reason, message=message),
+            Condition(type=condition, is_true=is_true, at=self._meter.now(), reason=reason, message=message),
         ]
+
+
+def _made(report: Report, change: Change) -> str:
+    """What a version is, and how it came of the one before it."""
+    kept, read = report.documents("kept"), change.read
+    if change.kind == "run":
+        return f"{kept:,} of {report.documents():,} documents are kept"
+    said = f"{read.documents('kept'):,} of {read.documents():,} documents that were read are kept, {kept:,} in all"
+    if change.kind == "refresh":
+        return f"{_compared(change.looked)}; {said}"
+    removed = sum(cell.documents for cell in change.removed)
+    return f"{removed:,} documents are taken down, {change.promoted:,} of their duplicates are kept; {kept:,} in all"
+
+
+def _found(change: Change, mode: Mode) -> str:
+    """What was found where nothing was to do."""
+    if mode is Mode.TAKEDOWN:
+        return ", which took these documents down"
+    if mode is not Mode.REFRESH or change.kind != "refresh":
+        return ""
+    looked, vanished = change.looked, len(change.looked.vanished)
+    return f": looked at {looked.unchanged:,} files{f', {vanished:,} have vanished' if vanished else ''}"
+
+
+def _compared(looked: Looked) -> str:
+    return f"{len(looked.new):,} new, {len(looked.changed):,} changed, {len(looked.vanished):,} vanished files"
 
 
 def _may_go_through(error: Exception) -> bool:

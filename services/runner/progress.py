@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast, get_args
 
-from services.jobs.job import StepProgress
+from services.jobs.job import Step, StepProgress
 
 if TYPE_CHECKING:
     from curation.pipeline import Progress  # with it come the kernels, which take a second
@@ -23,8 +23,7 @@ WINDOWS = 8
 RECORD_S = 0.05
 """What comes sooner after a recorded shard was recorded, too: by an attempt that died before it could tell."""
 
-Step = Literal["filter", "deduplicate", "finish", "publish"]
-STEPS: tuple[Step, ...] = ("filter", "deduplicate", "finish", "publish")
+STEPS: tuple[Step, ...] = get_args(Step)
 
 
 @dataclass

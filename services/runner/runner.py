@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.database import Database, open_database
+from services.database import Database
 from services.database.presence import Presence
 from services.errors import IllegalState, LostLease
-from services.failpoints import arm, reach
+from services.failpoints import reach
 from services.jobs.job import Claim, Ending, Lease
 from services.jobs.states import State
 from services.jobs.store import JobStore
-from services.logs import set_up_logging
 from services.runner.child import Child, wait_for
+from services.runner.forks import Forks
 from services.runner.standing import Standing, standings
-from services.settings import Settings, load_settings
+from services.settings import Settings
 
 log = logging.getLogger("services.runner")
 
@@ -33,7 +32,10 @@ DRAIN_S = 20.0
 class Runner:
     """Executes up to `max_running_jobs` jobs at once, each in a process of its own."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, forks: Forks | None = None) -> None:
+        """Takes its drivers from `forks`, else from its own."""
+        self._forks = forks or Forks(settings.environment())
+        self._owns_forks = forks is None
         self._settings = settings
         self._database = database
         self._store = JobStore(database, settings)
@@ -45,6 +47,7 @@ class Runner:
         """Work until `stop` is set; then hand the jobs back. A database that is away is waited for."""
         log.info("runner %s begins", self._settings.runner_name)
         try:
+            self._forks.warm()
             while not stop.is_set():
                 try:
                     self._turn()
@@ -53,6 +56,8 @@ class Runner:
                 stop.wait(self._settings.poll_s)
         finally:
             self._drain()
+            if self._owns_forks:
+                self._forks.close()
         log.info("runner %s ends", self._settings.runner_name)
 
     @property
@@ -79,7 +84,7 @@ class Runner:
 
     def _start(self, claim: Claim) -> None:
         try:
-            child = Child(claim, self._settings)
+            child = Child(claim, self._settings, self._forks)
         except OSError as error:
             log.error("no driver could be started: %s", error)
             self._lose(claim.lease, f"no driver could be started: {error}")
@@ -151,18 +156,3 @@ class Runner:
             self._store.finish(lease, Ending(state=State.QUEUED, reason="drained", message="its runner was stopped"))
         except (LostLease, IllegalState) as error:
             log.info("%s", error.detail)
-
-
-def main() -> None:
-    """A runner as a process of its own: until SIGTERM or Ctrl-C."""
-    settings = load_settings()
-    set_up_logging(settings, "runner")
-    arm(settings.failpoint)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    database = open_database(settings)
-    try:
-        Runner(settings, database).run(stop)
-    finally:
-        database.close()

@@ -115,6 +115,7 @@ class Turns:
 
     def _job(self, schedule: RowMapping, waiting: Waiting) -> NewJob:
         submission = Submission(
+            mode=schedule["mode"],
             recipe_name=schedule["recipe_name"],
             recipe_revision=schedule["recipe_revision"],
             labels=schedule["labels"],

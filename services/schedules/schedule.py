@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from services.jobs.job import Labels, Model, Name, Shown
+from services.jobs.job import Labels, Mode, Model, Name, Shown
 from services.jobs.states import State
 from services.moment import Moment
 
 MONTH_S = 31 * 86_400
 
 
+JobMode = Literal[Mode.RUN, Mode.REFRESH]
 CronText = Annotated[str, Field(min_length=9, max_length=120, pattern=r"^[0-9A-Za-z*/,#\- ]+$")]
 ZoneName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+\-/]+$")]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
@@ -77,6 +78,9 @@ class NewSchedule(Model):
     """A recipe of `/v1/recipes`."""
     recipe_revision: Revision | None = None
     """Which revision of it; default the newest at each occurrence."""
+    mode: JobMode = Mode.REFRESH
+    """What its jobs do: `refresh` reads only what is new or has changed since the corpus's newest version, `run` all of
+    the input."""
     cron: CronText
     """Five fields: minute, hour, day of the month, month, day of the week. `docs/schedules.md` says what they may hold,
     and what happens where the clocks change."""
@@ -125,6 +129,7 @@ class SchedulePatch(Model):
     name: Name = Field(default_factory=_absent)
     recipe_name: Name = Field(default_factory=_absent)
     recipe_revision: Revision | None = None
+    mode: JobMode = Field(default_factory=_absent)
     cron: CronText = Field(default_factory=_absent)
     timezone: ZoneName = Field(default_factory=_absent)
     jitter_s: Seconds = Field(default_factory=_absent)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import threading
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -18,6 +20,8 @@ from services.errors import Invalid
 Resolver = Callable[[str, int], Sequence[str]]
 """The addresses of a host. Raises OSError where there are none."""
 
+RESOLVE_S = 5.0
+"""How long a resolver may take: none can be told to stop, so nobody waits for it any longer."""
 REFUSED_PORTS = frozenset({0, 22, 25})
 PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".onion")
 REFUSED_V4 = tuple(
@@ -91,16 +95,33 @@ def read_endpoint(url: str, allowed_hosts: Collection[str]) -> Endpoint:
     return Endpoint(scheme, host, port, target if target.startswith("/") else f"/{target}", is_allowed)
 
 
-def resolve(endpoint: Endpoint, resolver: Resolver = look_up) -> Sequence[str]:
+def resolve(endpoint: Endpoint, resolver: Resolver = look_up, *, within_s: float = RESOLVE_S) -> Sequence[str]:
     """The addresses that an endpoint has now, if every one may be called. Raises Invalid, or OSError where it
-    has none."""
+    has none, or the resolver does not say so in time."""
     literal = _literal(endpoint.host)
-    addresses = [str(literal)] if literal else list(resolver(endpoint.host, endpoint.port))
+    addresses = [str(literal)] if literal else list(_asked(resolver, endpoint, within_s))
     if not addresses:
         raise OSError(f"{endpoint.host} has no address")
     for address in addresses:
         _check_address(address, endpoint)
     return addresses
+
+
+def _asked(resolver: Resolver, endpoint: Endpoint, within_s: float) -> Sequence[str]:
+    """What the resolver answers in time; later, its answer is for nobody."""
+    answer: Future[Sequence[str]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(resolver(endpoint.host, endpoint.port))
+        except Exception as error:  # noqa: BLE001, raised where it is awaited
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        return answer.result(within_s)
+    except TimeoutError:
+        raise OSError(f"the resolver said nothing of {endpoint.host} within {within_s:g} s") from None
 
 
 def _check_host(host: str, is_allowed: bool) -> None:

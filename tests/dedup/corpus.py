@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from curation.dedup import (
     read_losers,
     write_fingerprints,
 )
-from curation.document import ID, TEXT, document_batch
+from curation.document import ID, SOURCE, TEXT, document_batch
 from curation.runner.local import LocalRunner
 from curation.runner.runner import Runner
 from curation.work import Work
@@ -50,11 +51,33 @@ def write_shards(
     batch_rows: int = 1000,
 ) -> list[ShardInput]:
     """Write (source, texts) as the pipeline does before it deduplicates. A document's id is `shard/place`."""
+    batches = [shard_batch(number, source, texts) for number, (source, texts) in enumerate(shards)]
+    return write_batches(work, batches, exact, minhash, batch_rows)
+
+
+def shard_batch(file: int, source: str, texts: Sequence[str], days: Sequence[int] | None = None) -> pa.RecordBatch:
+    """The documents of a file, added so many days after the first one; a document's id is `file/place`."""
+    return document_batch(
+        texts,
+        source=source,
+        shard=f"{file}.jsonl",
+        ids=[f"{file}/{place}" for place in range(len(texts))],
+        added=[datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in days] if days else None,
+    )
+
+
+def write_batches(
+    work: Work,
+    shards: Sequence[pa.RecordBatch],
+    exact: ExactDedup | None,
+    minhash: MinHashDedup | None,
+    batch_rows: int = 1000,
+    first: int = 0,
+) -> list[ShardInput]:
+    """Write documents as the pipeline does before it deduplicates; shards are numbered from `first`."""
     inputs = []
-    for number, (source, texts) in enumerate(shards):
-        ids = [f"{number}/{place}" for place in range(len(texts))]
-        batch = document_batch(texts, source=source, shard=f"{number}.jsonl", ids=ids)
-        batches = [batch.slice(begin, batch_rows) for begin in range(0, len(texts), batch_rows)]
+    for number, batch in enumerate(shards, first):
+        batches = [batch.slice(begin, batch_rows) for begin in range(0, batch.num_rows, batch_rows)]
         prints = [fingerprints(each, exact, minhash) for each in batches]
         key = write_fingerprints(work, f"filter/{number}.fingerprints", prints, exact, minhash)
         sink = io.BytesIO()
@@ -64,10 +87,11 @@ def write_shards(
         inputs.append(
             ShardInput(
                 number=number,
-                source=source,
+                name=f"shard/{number}",
+                source=batch[SOURCE][0].as_py() if batch.num_rows else "nothing",
                 fingerprints=key,
                 texts=work.key(f"filter/{number}.texts.parquet"),
-                documents=len(texts),
+                documents=batch.num_rows,
             )
         )
     return inputs
@@ -90,12 +114,12 @@ def run(
     return read(work, result)
 
 
-def read(work: Work, result: DedupResult) -> Deduplicated:
-    """What the files of a result say."""
+def read(work: Work, result: DedupResult, first: int = 0) -> Deduplicated:
+    """What the files of a result say, if that is the number of the first shard's file."""
     fates: Fates = {}
     ids: dict[tuple[int, int], str] = {}
     clusters: dict[tuple[int, int], int] = {}
-    for number, (losers, sizes) in enumerate(zip(result.losers, result.clusters, strict=True)):
+    for number, (losers, sizes) in enumerate(zip(result.losers, result.clusters, strict=True), first):
         for row in read_losers(work.storage, losers).to_pylist() if losers else []:
             survivor = (int(row["survivor_shard"].removesuffix(".jsonl")), row["survivor_row"])
             fates[number, row["row"]] = (row["stage"], survivor, row["similarity"])

@@ -14,7 +14,9 @@ from curation.dedup.shard import divide
 )
 def test_groups_of_a_corpus(documents: int, groups: int) -> None:
     shards = [
-        ShardInput(number=number, source="s", fingerprints="", texts="", documents=documents // 8_000 or 1)
+        ShardInput(
+            number=number, name=f"s/{number}", source="s", fingerprints="", texts="", documents=documents // 8_000 or 1
+        )
         for number in range(min(documents, 8_000))
     ]
     assert len(divide(shards, Bounds())) == groups

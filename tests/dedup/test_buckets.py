@@ -23,10 +23,10 @@ def columns(table: list[Row]) -> tuple[Uint64s, Uint64s, Uint64s]:
     return keys, np.arange(len(table), dtype=np.uint64), priority
 
 
-def pairs(table: list[Row], max_bucket: int) -> list[Row]:
+def pairs(table: list[Row], max_bucket: int, first_new: int = 0) -> list[Row]:
     found = [
         (b, w)
-        for better, worse in bucket_pairs(*columns(table), max_bucket)
+        for better, worse in bucket_pairs(*columns(table), max_bucket, np.uint64(first_new))
         for b, w in zip(better, worse, strict=True)
     ]
     return [(int(better), int(worse)) for better, worse in found]
@@ -42,6 +42,12 @@ def ranked(table: list[Row], key: int) -> list[int]:
 def test_all_pairs_of_a_bucket(table: list[Row]) -> None:
     expected = [pair for key in {row[0] for row in table} for pair in combinations(ranked(table, key), 2)]
     assert sorted(pairs(table, 64)) == sorted(expected)
+
+
+@given(rows, st.integers(0, 40), st.integers(2, 64))
+def test_known_documents_are_members_but_no_pairs(table: list[Row], first_new: int, max_bucket: int) -> None:
+    expected = [pair for pair in pairs(table, max_bucket) if max(pair) >= first_new]
+    assert pairs(table, max_bucket, first_new) == expected
 
 
 @given(rows, st.integers(2, 5))

@@ -68,3 +68,10 @@ def test_a_long_chain_takes_rounds_and_drops_every_other(group_edges: int) -> No
     fates, rounds = found(chain, group_edges)
     assert fates == {number: (number - 1, 0.8) for number in range(1, 17, 2)}
     assert (rounds > 1) == (group_edges < 16)
+
+
+@pytest.mark.parametrize("group_edges", [1, 2, 100])
+def test_the_most_similar_of_all_that_are_kept_is_named(group_edges: int) -> None:
+    """Though another one alone is enough to drop the document, and is heard of before."""
+    graph = {(0, 9): 0.7, (1, 2): 0.8, (2, 3): 0.8, (3, 9): 0.9}
+    assert found(graph, group_edges)[0] == {2: (1, 0.8), 9: (3, 0.9)}

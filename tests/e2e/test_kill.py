@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from curation.corpus import Corpus
-from tests.pipeline.inputs import write_inputs
 
 KILLS = 36
 
@@ -40,10 +39,8 @@ class Zygote:
 
 
 @pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    zygote = Zygote(folder)
+def zygote(inputs: Path) -> Iterator[Zygote]:
+    zygote = Zygote(inputs)
     with zygote.process:
         assert zygote.greeting == "ready"
         yield zygote

@@ -15,36 +15,21 @@ from curation.corpus import Corpus
 from curation.pipeline import curate
 from curation.runner.local import LocalRunner
 from curation.runner.ray import RayRunner
-from tests.pipeline.inputs import recipe, write_inputs
+from tests.pipeline.inputs import recipe
 from tests.storage.servers import S3Server
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(folder: Path) -> str:
-    """The digest of the version that the local engine makes."""
-    wanted = recipe(folder, folder / "expected")
-    curate(wanted, LocalRunner())
-    return Corpus(wanted.output).manifest().digest
-
-
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_ray_gives_the_same_bytes(folder: Path, expected: str, tmp_path: Path, ray_cluster: str, workers: int) -> None:
-    wanted = recipe(folder, tmp_path / "corpus")
+def test_ray_gives_the_same_bytes(inputs: Path, digest: str, tmp_path: Path, ray_cluster: str, workers: int) -> None:
+    wanted = recipe(inputs, tmp_path / "corpus")
     with RayRunner(workers) as runner:
         curate(wanted, runner)
-    assert Corpus(wanted.output).manifest().digest == expected
+    assert Corpus(wanted.output).manifest().digest == digest
 
 
 @pytest.mark.parametrize("seed", ["0", "12345"])
-def test_no_hash_seed_and_no_order_of_files_matters(folder: Path, expected: str, tmp_path: Path, seed: str) -> None:
-    wanted = recipe(folder, tmp_path / "corpus")
+def test_no_hash_seed_and_no_order_of_files_matters(inputs: Path, digest: str, tmp_path: Path, seed: str) -> None:
+    wanted = recipe(inputs, tmp_path / "corpus")
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(wanted.model_dump(mode="json")))
     shuffled = (
@@ -55,19 +40,19 @@ def test_no_hash_seed_and_no_order_of_files_matters(folder: Path, expected: str,
     command = [sys.executable, "-c", shuffled, "run", str(path), "--engine", "local"]
     environment = os.environ | {"PYTHONHASHSEED": seed}
     subprocess.run(command, check=True, env=environment, capture_output=True)
-    assert Corpus(wanted.output).manifest().digest == expected
+    assert Corpus(wanted.output).manifest().digest == digest
 
 
 @pytest.mark.parametrize("server", ["moto", pytest.param("ceph", marks=pytest.mark.ceph)])
 def test_s3_gives_the_same_bytes_and_answers_the_same_questions(
-    folder: Path, expected: str, server: str, request: pytest.FixtureRequest
+    inputs: Path, digest: str, server: str, request: pytest.FixtureRequest
 ) -> None:
     store: S3Server = request.getfixturevalue(server)
     with store.used():
-        wanted = recipe(folder, f"{store.make_bucket(f'b-{uuid.uuid4()}')}/corpora/small")
+        wanted = recipe(inputs, f"{store.make_bucket(f'b-{uuid.uuid4()}')}/corpora/small")
         first = curate(wanted, LocalRunner())
         corpus = Corpus(wanted.output)
-        assert corpus.manifest().digest == expected
+        assert corpus.manifest().digest == digest
         assert corpus.storage.list("_runs/") == []
         assert corpus.explain("near")[0]["survivor"] == "w2"
         assert corpus.documents().count_rows() == first.report.documents("kept")

@@ -13,14 +13,11 @@ from typing import Literal
 
 import pytest
 
-from curation.corpus import Corpus
-from curation.pipeline import curate
-from curation.runner.local import LocalRunner
 from services.client import UnreachableError
 from services.jobs.job import Submission
 from services.jobs.states import State
+from services.runner.forks import Forks
 from tests.e2e.installation import Installation
-from tests.pipeline.inputs import recipe, write_inputs
 from tests.services.postgres import PostgresServer
 from tests.storage.servers import S3Server
 
@@ -73,6 +70,7 @@ SCHEDULER = [
     "scheduler.before_tick",
     "scheduler.after_decision",
     "scheduler.after_occurrence",
+    "store.submit.changed",
     "scheduler.before_commit",
     "scheduler.after_commit",
 ]
@@ -80,6 +78,9 @@ SCHEDULER = [
 
 EVERYTHING = ["driver.filtered_shard:2", "driver.before_permit", "driver.after_permit"]
 """Where a driver stands while everything is killed."""
+
+AT_ONCE = 4
+"""Most of the time is waiting: for a lost job's next attempt, or for a lease to run out."""
 
 Kind = Literal["sqlite+files", "postgresql+s3"]
 
@@ -93,13 +94,14 @@ class Place:
     inputs: Path
     root: str
     postgres: PostgresServer | None
+    forks: Forks
 
     @contextmanager
     def installation(self, name: str) -> Iterator[Installation]:
         """A new one."""
         folder = self.folder / name.replace(":", "-")
         url = self.postgres.new_database() if self.postgres else f"sqlite:///{folder / 'control-plane.db'}"
-        made = Installation(folder, url, self.root, self.inputs)
+        made = Installation(folder, url, self.root, self.inputs, self.forks)
         try:
             yield made
         finally:
@@ -108,31 +110,18 @@ class Place:
                 self.postgres.drop(url)
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def digest(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the version must be."""
-    wanted = recipe(inputs, tmp_path_factory.mktemp("expected") / "corpus")
-    curate(wanted, LocalRunner())
-    return Corpus(wanted.output).manifest().digest
-
-
 @pytest.fixture(scope="module", params=["sqlite+files", "postgresql+s3"])
-def place(request: pytest.FixtureRequest, inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(
+    request: pytest.FixtureRequest, inputs: Path, forks: Forks, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("installations")
     if request.param == "sqlite+files":
-        yield Place(request.param, folder, inputs, str(folder / "corpora"), None)
+        yield Place(request.param, folder, inputs, str(folder / "corpora"), None, forks)
         return
     server: S3Server = request.getfixturevalue("moto")
     with server.used():
         bucket = server.make_bucket(f"kill-{os.getpid()}")
-        yield Place(request.param, folder, inputs, bucket, request.getfixturevalue("postgres"))
+        yield Place(request.param, folder, inputs, bucket, request.getfixturevalue("postgres"), forks)
 
 
 def check(installation: Installation, job_id: str, digest: str) -> None:
@@ -143,14 +132,14 @@ def check(installation: Installation, job_id: str, digest: str) -> None:
     assert (job.version, job.published) == (version.version, True)
     assert version.run.startswith(job_id)
     assert installation.corpus.manifest().digest == digest
-    events = installation.store.events(installation.project.id, job_id)
+    events = installation.store.events(installation.project, job_id)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert events[-1].data["state"] == State.SUCCEEDED
 
 
 def at_each(points: list[str], work: Callable[[str], None]) -> None:
-    """Do the work for every point, two at a time; all that went wrong is raised together."""
-    with ThreadPoolExecutor(2) as pool:
+    """Do the work for every point, some at a time; all that went wrong is raised together."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {point: pool.submit(work, point) for point in points}
     wrong = {point: str(error) for point, future in running.items() if (error := future.exception())}
     assert not wrong, "\n".join(f"{point}: {error}" for point, error in wrong.items())
@@ -161,8 +150,8 @@ def test_a_driver_killed_anywhere(place: Place, digest: str) -> None:
     def kill(point: str) -> None:
         with place.installation(point) as installation:
             job_id = installation.submit()
-            with installation.runner(installation.failing(point)):
-                installation.ended(job_id)
+            with installation.runner(failpoint=installation.failing(point)):
+                installation.wait(job_id)
             assert installation.marker.exists(), "nobody was killed"
             check(installation, job_id, digest)
 
@@ -176,11 +165,22 @@ def test_a_runner_killed_anywhere(place: Place, digest: str) -> None:
             job_id = installation.submit()
             first = installation.start("runner", installation.failing(point))
             assert first.wait(60) == -signal.SIGKILL
-            with installation.runner(installation.settings):
-                installation.ended(job_id)
+            with installation.runner():
+                installation.wait(job_id)
             check(installation, job_id, digest)
 
     at_each(RUNNER, kill)
+
+
+def test_a_killed_runner_takes_its_driver_with_it(place: Place) -> None:
+    """The driver sees that nobody looks after it, and hands its job back at once, if it has not done it."""
+    with place.installation("alone") as installation:
+        job_id = installation.submit()
+        runner = installation.start("runner", "runner.after_spawn")
+        assert runner.wait(60) == -signal.SIGKILL
+        job = installation.wait(job_id, State.QUEUED, State.SUCCEEDED)
+        assert job.reason in ("drained", "")
+        assert job.attempt == 1
 
 
 @pytest.mark.timeout(600)
@@ -194,8 +194,8 @@ def test_a_scheduler_killed_anywhere(place: Place, digest: str) -> None:
             assert first.wait(60) == -signal.SIGKILL
             installation.start("scheduler")
             jobs = installation.until(lambda: installation.jobs_of(schedule_id), bool)
-            with installation.runner(installation.settings):
-                installation.ended(jobs[0].id)
+            with installation.runner():
+                installation.wait(jobs[0].id)
             check(installation, jobs[0].id, digest)
             assert len(installation.jobs_of(schedule_id)) == 1
 
@@ -212,7 +212,7 @@ def test_the_api_killed_while_it_takes_a_job(place: Place, point: str) -> None:
         with pytest.raises(UnreachableError):
             client.jobs.submit(wanted, idempotency_key="once")
         assert first.wait(60) == -signal.SIGKILL
-        _, client = installation.start_api(installation.settings)
+        _, client = installation.start_api()
         jobs = [client.jobs.submit(wanted, idempotency_key="once") for _ in range(2)]
         assert [job.id for job in client.jobs.list()] == [jobs[0].id] == [jobs[1].id]
 
@@ -224,26 +224,25 @@ def test_everything_killed_at_once(place: Place, digest: str) -> None:
     def kill(point: str) -> None:
         with place.installation(f"all-{point}") as installation:
             job_id = installation.submit()
-            stopping = installation.settings.model_copy(update={"failpoint": f"stop@{point}#{installation.marker}"})
-            service = installation.start("all", stopping)
+            service = installation.start("all", f"stop@{installation.failing(point)}")
             installation.until(installation.marker.exists, bool)
             os.killpg(service.pid, signal.SIGKILL)
             service.wait()
             kill_drivers(installation)
             installation.start("all")
-            installation.ended(job_id)
+            installation.wait(job_id)
             check(installation, job_id, digest)
 
     at_each(EVERYTHING, kill)
 
 
 def kill_drivers(installation: Installation) -> None:
-    """Kill the drivers of this installation: they lead sessions of their own."""
+    """Kill the drivers of this installation, and what forks them: they lead sessions of their own."""
     wanted = f"CURATION_DATA={installation.settings.data}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
         except OSError:
             continue
-        if b"services.runner.driver" in command and wanted in environment.split(b"\0"):
+        if b"services.runner.fork_server" in command and wanted in environment.split(b"\0"):
             os.kill(int(process.name), signal.SIGKILL)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.change import Change
 from curation.corpus import Corpus
 from curation.errors import MissingError, OtherRunError
 from curation.manifest import InputShard, Manifest
@@ -29,15 +30,15 @@ class Doors:
     def __init__(self, shut: str = "") -> None:
         self.shut = shut
         self.files: list[InputShard] = []
-        self.drafts: list[tuple[Manifest, Report]] = []
+        self.drafts: list[tuple[Manifest, Report, Change]] = []
 
     def inputs(self, files: Sequence[InputShard]) -> None:
         self.files += files
         if self.shut == "inputs":
             raise ShutError
 
-    def publish(self, manifest: Manifest, report: Report) -> None:
-        self.drafts.append((manifest, report))
+    def publish(self, manifest: Manifest, report: Report, change: Change) -> None:
+        self.drafts.append((manifest, report, change))
         if self.shut == "publish":
             raise ShutError
 
@@ -66,7 +67,7 @@ def test_what_was_held_is_what_is_published(tmp_path: Path) -> None:
     outcome = curate(wanted, LocalRunner(), "run", guard=doors)
     assert doors.drafts == [drafts]
     assert (outcome.published, outcome.report) == (True, drafts[1])
-    assert corpus.manifest() == drafts[0]
+    assert (corpus.manifest(), corpus.change()) == (drafts[0], drafts[2])
     assert corpus.verify() > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curation.change import Change
 from curation.corpus import Corpus
 from curation.manifest import Manifest
 from curation.pipeline import curate
@@ -24,7 +25,7 @@ class Held:
     def inputs(self, files: object) -> None:
         """They may be read."""
 
-    def publish(self, manifest: Manifest, report: Report) -> None:
+    def publish(self, manifest: Manifest, report: Report, change: Change) -> None:
         raise Stop
 
 

@@ -13,7 +13,8 @@ from services.control_plane.plane import open_plane
 from services.database import open_database
 from services.identity.audit import Audit
 from services.identity.keys import Keys
-from services.serve import Announcement, Role, _hand_over_first_key
+from services.serve import Announcement, Role
+from services.serve.first_key import hand_over_first_key
 from services.settings import load_settings
 
 
@@ -70,8 +71,8 @@ def test_one_of_many_apis_shows_no_key_in_its_log(folder: Path) -> None:
     CliRunner().invoke(open_app(), ["admin", "migrate"])
     plane = open_plane(settings)
     of_many, embedded = (Announcement([Role.API], data, settings.roots) for data in (None, settings.data))
-    _hand_over_first_key(plane, of_many, None)
-    _hand_over_first_key(plane, embedded, None)
+    hand_over_first_key(plane, of_many, None)
+    hand_over_first_key(plane, embedded, None)
     plane.close()
     assert of_many.key is None
     assert embedded.key is not None

@@ -104,6 +104,55 @@ def test_a_held_job_ends_with_9_until_it_is_approved(logged_in: Call, served: Se
     assert logged_in("jobs", job["id"])[0] == 4
 
 
+def test_versions_are_compared_tagged_held_restored_and_vacuumed(logged_in: Call, served: Served) -> None:
+    call = logged_in
+    recipe = str(write_recipe(served.folder, "twice"))
+    assert call("submit", recipe, "--refresh", "--follow")[0] == 0
+    code, out, _ = call("submit", recipe, "--refresh", "--follow", "--json")
+    job = json.loads(out[out.index("{") :])
+    assert (code, job["mode"], job["published"]) == (0, "refresh", False)
+    assert "looked at 1 files" in call("jobs", job["id"])[1]
+    assert job["id"] in call("jobs", "--mode", "refresh", "--json")[1]
+    assert "0 new, 0 changed, 0 vanished, 1 known files" in call("submit", recipe, "--refresh", "--dry-run")[1]
+    code, _, err = call("submit", recipe, "--redo")
+    assert (code, "redo" in err) == (2, True)
+    write_recipe(served.folder, "twice", documents=31)
+    assert call("submit", recipe, "--follow")[0] == 0
+
+    assert "production is version 1" in call("corpora", "tag", "twice", "1", "production")[1]
+    assert "production is version 2, before it 1" in call("corpora", "tag", "twice", "newest", "production")[1]
+    assert "production" in call("corpora", "tags", "twice")[1]
+    assert json.loads(call("corpora", "twice", "--version", "production", "--json")[1])["version"] == 2
+    assert call("corpora", "twice", "--change", "--version", "1")[0] == 0
+    difference = json.loads(call("corpora", "diff", "twice", "1", "production", "--json")[1])
+    assert (difference["a"]["version"], difference["b"]["version"]) == (1, 2)
+    assert call("corpora", "diff", "twice")[0] == 0
+    assert "kept" in call("corpora", "history", "twice", "twice-0")[1]
+    assert call("corpora", "tag", "twice", "--delete", "production")[0] == 0
+    assert call("corpora", "tag", "twice", "1")[0] == 2
+    assert "is held: case 17" in call("corpora", "hold", "twice", "1", "--reason", "case 17")[1]
+    assert "case 17" in call("corpora", "holds", "twice")[1]
+    assert call("corpora", "hold", "twice", "1")[0] == 2
+    assert "is released" in call("corpora", "hold", "twice", "1", "--release")[1]
+    assert "Version 3 is version 1 again" in call("corpora", "restore", "twice", "1")[1]
+    assert "would go" in call("corpora", "vacuum", "twice", "--keep", "1")[1]
+    assert "No tags." in call("corpora", "tags", "twice")[1]
+    assert "Nothing was ever taken down." in call("corpora", "certificates", "twice")[1]
+
+    assert call("corpora", "takedown", "twice")[0] == 2
+    wanted = served.folder / "ids.txt"
+    wanted.write_text("s\ttwice-1\n")
+    _, out, _ = call("corpora", "takedown", "twice", "--ids", str(wanted), "--reason", "case 17", "--json")
+    assert call("follow", json.loads(out)["id"])[0] == 0
+    assert "1 documents are taken down" in call("jobs", json.loads(out)["id"])[1]
+    (certificate,) = json.loads(call("corpora", "certificates", "twice", "--json")[1])
+    assert certificate["asked"]["reason"] == "case 17"
+    assert call("corpora", "certificates", "twice", "1")[0] == 0
+    assert "takedown" in call("corpora", "history", "twice", "twice-1")[1]
+    code, _, err = call("corpora", "restore", "twice", "2")
+    assert (code, "taken down" in err) == (5, True)
+
+
 def test_recipes_and_schedules_are_kept(logged_in: Call, served: Served) -> None:
     path = str(write_recipe(served.folder, "kept"))
     assert "revision 1" in logged_in("recipes", "push", "kept", path, "--note", "first")[1]
@@ -120,7 +169,9 @@ def test_recipes_and_schedules_are_kept(logged_in: Call, served: Served) -> None
     assert "02:30" in logged_in(*made, "--dry-run")[1]
     assert "is made" in logged_in(*made)[1]
     assert logged_in(*made)[0] == 5
-    assert "nightly" in logged_in("schedule", "list")[1]
+    assert "refresh" in logged_in("schedule", "list")[1]
+    assert logged_in("schedule", "update", "nightly", "--mode", "run")[0] == 0
+    assert "run" in logged_in("schedule", "show", "nightly")[1]
     span = ("--from", "2026-01-01", "--to", "2026-01-03")
     assert "would be run" in logged_in("schedule", "backfill", "nightly", *span, "--dry-run")[1]
     code, _, err = logged_in("recipes", "delete", "kept")
@@ -174,6 +225,9 @@ def test_a_backfill_shows_the_schedules_clock(logged_in: Call, served: Served) -
     span = ("--from", "2026-01-01", "--to", "2026-01-01T23:00Z", "--dry-run")
     (line,) = [row for row in logged_in("schedule", "backfill", "far", *span)[1].splitlines() if "yes" in row]
     assert line.split()[:4] == ["2026-01-01", "17:30:00Z", "2026-01-02", "02:30:00+09:00"]
+    plan = json.loads(logged_in("schedule", "backfill", "far", *span[:-1], "--json")[1])
+    code, out, _ = logged_in("schedule", "cancel-backfill", "far", plan["id"])
+    assert (code, f"{plan['id']} is cancelled" in out) == (0, True)
     assert logged_in("schedule", "delete", "far")[0] == 0
 
 

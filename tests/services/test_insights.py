@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from curation import decision
 from curation.corpus import Corpus
+from curation.difference import difference
+from curation.history import history
 from curation.manifest import Manifest, part
 from curation.pipeline import curate
 from curation.runner.local import LocalRunner
@@ -215,8 +217,8 @@ def histogram_of(folder: Path, values: list[float | None], bins: int) -> Histogr
     storage = open_storage(str(folder))
     storage.write("d.parquet", data)
     manifest = Manifest(
-        version=1, run="r", parent=0, created=datetime.now(UTC), recipe={}, fingerprint="", inputs=(), shards=(),
-        decisions=(part("d.parquet", data, rows),), documents=rows, bytes=0,
+        version=1, run="r", parent=0, created=datetime.now(UTC), recipe={}, fingerprint="", meaning={}, inputs=(),
+        pieces=(), shards=(), decisions=(part("d.parquet", data, rows),), ids=(), documents=rows, bytes=0,
     )  # fmt: skip
     (found,) = histograms(storage, manifest, ["rule.x"], bins)
     return found
@@ -248,6 +250,21 @@ def test_a_kept_document_is_explained_with_its_beginning(insights: Insights, pro
     assert kept.outcome == "kept"
     assert kept.excerpt == text[:200]
     assert (kept.cluster_size, kept.url) == (2, "https://example.org/2")
+
+
+def test_versions_are_compared_and_documents_followed(insights: Insights, project: str, corpus: Corpus) -> None:
+    found = insights.diff(project, "small", None, None)
+    assert (found.a.version, found.b.version) == (1, 2)
+    assert found == difference(corpus, 1, 2)
+    assert insights.diff(project, "small", 1, 2) is found
+    assert insights.diff(project, "small", 2, 1).b.version == 1
+    assert insights.history(project, "small", "near") == history(corpus, "near")
+    with pytest.raises(NotFound, match="version 1 is the first"):
+        insights.diff(project, "small", None, 1)
+    with pytest.raises(NotFound, match="has no version 9"):
+        insights.diff(project, "small", 9, None)
+    with pytest.raises(NotFound, match="'nobody'"):
+        insights.history(project, "small", "nobody")
 
 
 def job(folder: Path, state: State, **changes: object) -> Job:

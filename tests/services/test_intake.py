@@ -15,7 +15,7 @@ from services.database.tables import metadata
 from services.errors import Invalid
 from services.identity.projects import Projects
 from services.intake import Intake
-from services.jobs.job import Submission
+from services.jobs.job import Mode, Submission
 from services.recipes.store import RecipeStore
 from services.settings import Settings
 from tests.services.conftest import make_settings
@@ -51,12 +51,15 @@ def body(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_recipe_that_comes_along(door: Door, tmp_path: Path) -> None:
-    submission = Submission(recipe=body(), labels={"team": "x"}, priority=3, hold=True, workers=2)
+    submission = Submission(
+        mode=Mode.REFRESH, redo=True, recipe=body(), labels={"team": "x"}, priority=3, hold=True, workers=2
+    )
     job = door.intake.prepare(door.project_id, submission, by="test", traceparent="00-a")
     assert job.recipe == body(
         output=str(tmp_path / "corpus"), sources=[{"name": "crawl", "uri": str(tmp_path / "raw/*.jsonl")}]
     )
     assert (job.recipe_name, job.recipe_revision) == ("web", None)
+    assert (job.mode, job.redo) == (Mode.REFRESH, True)
     assert (job.corpus, job.corpus_url) == ("corpus", str(tmp_path / "corpus"))
     assert (job.labels, job.priority, job.hold, job.workers, job.traceparent) == ({"team": "x"}, 3, True, 2, "00-a")
     assert door.catalogue.get(door.project_id, "corpus").url == str(tmp_path / "corpus")
@@ -87,6 +90,7 @@ def test_an_occurrence_is_filled_in(door: Door, tmp_path: Path) -> None:
         ({"recipe": body(), "recipe_name": "web"}, ["recipe"]),
         ({"recipe_name": "nothing"}, ["recipe_name"]),
         ({"recipe": body(), "recipe_revision": 1}, ["recipe_revision"]),
+        ({"recipe": body(), "redo": True}, ["redo"]),
         ({"recipe": body(sed=1, seed=-1)}, ["recipe.sed", "recipe.seed"]),
         ({"recipe": body(output="/etc/corpus")}, ["recipe.output"]),
         (

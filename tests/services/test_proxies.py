@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
-from services.serve import _config
+from services.serve.api import config
 from services.settings import Settings
 from tests.services.conftest import make_settings
 
@@ -26,11 +26,11 @@ def client_of(settings: Settings, peer: str) -> str:
 
     async def send(message: Message) -> None: ...
 
-    config = _config(app, settings)
-    config.load()
+    proxied = config(app, settings)
+    proxied.load()
     headers = [(b"x-forwarded-for", b"198.51.100.1, 203.0.113.7")]
     scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
-    asyncio.run(config.loaded_app(scope, receive, send))
+    asyncio.run(proxied.loaded_app(scope, receive, send))
     return seen[0]
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from services.jobs.job import Submission
 from services.jobs.states import State
-from services.serve import ServeError, _Parts
+from services.serve import ServeError
+from services.serve.parts import Parts
 from tests.services.postgres import PostgresServer
 from tests.services.served import CURATION, announced, environment, serving, start, write_recipe
 
@@ -128,7 +129,7 @@ def test_sigterm_stops_it_and_the_next_start_finishes_the_job(tmp_path: Path) ->
     ("dies", "said"), [(True, "second: RuntimeError: it is broken"), (False, "second ended by itself")]
 )
 def test_a_part_that_dies_ends_the_others_and_is_an_error(dies: bool, said: str) -> None:
-    parts = _Parts()
+    parts = Parts()
     stopped = threading.Event()
 
     def first(stop: threading.Event) -> None:

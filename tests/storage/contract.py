@@ -45,6 +45,17 @@ class StorageContract:
         assert storage.read("k") == b"two"
         assert first.etag != second.etag
 
+    def test_listings_say_when_an_object_was_written(self, storage: Storage) -> None:
+        storage.write("old", b"x")
+        written = storage.head("old").modified
+        assert written is not None
+        assert written.tzinfo is not None
+        storage.write("new", b"x")
+        listed = {entry.key: entry.modified for entry in storage.list()}
+        assert listed["old"] == written
+        assert listed["new"] is not None
+        assert listed["new"] >= written
+
     def test_an_empty_object(self, storage: Storage) -> None:
         assert storage.write("empty", b"").size == 0
         assert storage.read("empty", size=0) == b""
@@ -93,6 +104,11 @@ class StorageContract:
         assert storage.read_range("k", 0, 1) == BODY[:1]
         assert storage.read_range("k", 100, 1_200_000) == BODY[100:1_200_100]
         assert storage.read_range("k", len(BODY) - 1, 1) == BODY[-1:]
+        some = [(100, 5), (0, 1), (7, 0), (len(BODY) - 9, 9)]
+        assert list(storage.read_ranges("k", some)) == [BODY[start : start + length] for start, length in some]
+        assert list(storage.read_ranges("k", [])) == []
+        with pytest.raises(CorruptError):
+            storage.read_ranges("k", [(0, 1), (len(BODY), 1)])
         for offset, length in ((len(BODY) - 1, 2), (len(BODY), 1), (10 * len(BODY), 5)):
             with pytest.raises(CorruptError):
                 storage.read_range("k", offset, length)
@@ -142,6 +158,14 @@ class StorageContract:
         assert storage.delete_prefix("a/") == 2
         assert [entry.key for entry in storage.list()] == ["ab/3", "c"]
         assert storage.delete_prefix("") == 2
+
+    def test_deleting_many_at_once(self, storage: Storage) -> None:
+        keys = [f"a/{number:04}/x" for number in range(1_020)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda key: storage.write(key, b"x"), [*keys, "a/kept", "b/kept"]))
+        storage.delete_many([*keys, "none/there"])
+        assert [entry.key for entry in storage.list()] == ["a/kept", "b/kept"]
+        storage.delete_many([])
 
     def test_only_the_first_creates(self, storage: Storage) -> None:
         entry = storage.create("record", b"first")

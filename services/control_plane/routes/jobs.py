@@ -19,7 +19,7 @@ from services.errors import Invalid
 from services.estimate import JobEstimate, estimate
 from services.identity.principal import Permission, Principal
 from services.insights.models import RunReport, Samples
-from services.jobs.job import Event, Job, JobFilter, LabelKey, LabelValue, LogLine, Model, Name, Submission
+from services.jobs.job import Event, Job, JobFilter, LabelKey, LabelValue, LogLine, Mode, Model, Name, Submission
 from services.jobs.states import FINAL, State
 from services.moment import Moment
 from services.telemetry import current_traceparent
@@ -44,6 +44,7 @@ IdempotencyKey = Annotated[
 
 SUBMISSIONS = {
     "stored": {"summary": "A recipe that is stored", "value": {"recipe_name": "web", "labels": {"team": "search"}}},
+    "refresh": {"summary": "Only what is new", "value": {"recipe_name": "web", "mode": "refresh"}},
     "inline": {
         "summary": "A recipe that comes along, to be approved before it publishes",
         "value": {
@@ -145,7 +146,8 @@ def estimate_job(
     plane.intake.check_models(resolved)
     settings = plane.settings
     workers = submission.workers or settings.workers or (1 if settings.engine == "local" else None)
-    costed = estimate(who.project_id, resolved, workers, plane.jobs, plane.intake.confinement(who.project_id))
+    confinement = plane.intake.confinement(who.project_id)
+    costed = estimate(who.project_id, submission, resolved, workers, plane.jobs, confinement)
     question = ["estimate", who.project_id, costed.fingerprint, costed.inputs]
     begin = int(plane.pages.read(page, question) or 0)
     end = begin + page_size
@@ -183,22 +185,28 @@ def list_jobs(
     who: Reader,
     labels: Annotated[dict[str, str], Depends(_labels)],
     state: Annotated[list[State], Query(max_length=20, description="In one of these states.")] = [],  # noqa: B006
+    mode: Annotated[Mode | None, Query(description="Doing this.")] = None,
     recipe: Annotated[Name | None, Query(description="Of the recipe with this name.")] = None,
     corpus: Annotated[Name | None, Query(description="Into the corpus with this name.")] = None,
     schedule_id: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,40}$", description="Of this schedule.")] = None,
     created_after: Annotated[Moment | None, Query(description="Made at this time or later.")] = None,
     created_before: Annotated[Moment | None, Query(description="Made before this time.")] = None,
+    finished_after: Annotated[Moment | None, Query(description="Ended at this time or later.")] = None,
+    finished_before: Annotated[Moment | None, Query(description="Ended before this time.")] = None,
     page: PageToken = None,
     page_size: PageSize = 50,
 ) -> Page[Job]:
     """The project's jobs, newest first. Every filter that is given must hold."""
     which = JobFilter(
         states=tuple(state),
+        mode=mode,
         recipe=recipe,
         corpus=corpus,
         labels=labels,
         created_after=created_after,
         created_before=created_before,
+        finished_after=finished_after,
+        finished_before=finished_before,
         schedule_id=schedule_id,
     )
     question = ["jobs", who.project_id, which.model_dump(mode="json")]

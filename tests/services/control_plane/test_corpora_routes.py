@@ -73,6 +73,7 @@ def test_lists_are_pages(client: TestClient) -> None:
 
 ABOUT = (
     "",
+    "/change",
     "/statistics",
     "/funnel",
     "/reasons",
@@ -119,7 +120,8 @@ def test_a_document_is_explained(small: TestClient) -> None:
         ("small/versions/9", 404),
         ("small/versions/0", 422),
         ("small/versions/9999999999", 422),
-        ("small/versions/x", 422),
+        ("small/versions/x", 404),
+        ("small/versions/-x", 422),
         ("small/versions/1/reasons/none/samples", 404),
         ("small/versions/1/reasons/minhash_dedup.duplicate/samples?limit=51", 422),
         ("small/versions/1/histogram", 422),

@@ -36,6 +36,10 @@ NOT_AN_OBJECT = {"put_recipe", "get_stage_schema"}
 ENDLESS = {"stream_job_events"}
 
 BODIES: Mapping[str, Any] = {
+    "put_hold": {"reason": "case 17"},
+    "put_tag": {"version": 1},
+    "restore_version": {"version": 1},
+    "take_down": {"sources": ["input"]},
     "update_project": {"roots": []},
     "update_webhook": {"name": "changed"},
     "update_schedule": {"jitter_s": 1},
@@ -165,6 +169,8 @@ def new_world(folder: Path, url: str | None = None) -> World:
         "kind": "gopher_quality",
         "version": "1",
         "reason": "gopher_quality",
+        "tag": "production",
+        "number": "1",
         "job_id": make("/v1/jobs", {"recipe": recipe}),
         "schedule": schedule,
         "backfill_id": make(f"/v1/schedules/{schedule}/backfill", past),

@@ -24,6 +24,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from curation.pipeline import curate
+from curation.recipe import validate_recipe
+from curation.runner.local import LocalRunner
 from services.control_plane.app import app_over
 from services.control_plane.plane import open_plane
 from services.database import open_database
@@ -43,7 +46,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-RECIPE = {"name": "web", "output": "corpus", "sources": [{"name": "crawl", "uri": "raw/*.jsonl"}]}
+RECIPE = {"name": "web", "output": "web", "sources": [{"name": "crawl", "uri": "raw/*.jsonl"}]}
 
 DOCUMENT = json.loads((REPOSITORY / "docs" / "openapi.json").read_text())
 OPERATIONS = sorted(
@@ -54,7 +57,7 @@ OPERATIONS = sorted(
 
 
 class Fuzzed:
-    """An API with a job, a recipe and a corpus in it, whose webhooks resolve no name."""
+    """An API with a job, a recipe and a corpus with one version in it, whose webhooks resolve no name."""
 
     def __init__(self, folder: Path, url: str | None) -> None:
         settings = make_settings(folder, url, requests_per_minute=10**9, failed_logins_per_minute=10**9)
@@ -78,8 +81,10 @@ class Fuzzed:
         job, _ = plane.jobs.submit(project.id, new, "test")
         ended, _ = plane.jobs.submit(project.id, new, "test")
         plane.jobs.cancel(project.id, ended.id, "test")
-        self.known = {"job_id": job.id, "name": "web", "kind": "exact_dedup"}
+        curate(validate_recipe(new.recipe), LocalRunner())
+        self.known = {"job_id": job.id, "name": "web", "kind": "exact_dedup", "tag": "production", "version": "1"}
         self.ended = ended.id
+        self.corpus = project.id, new.corpus_url
         self.schema = schemathesis.openapi.from_asgi("/openapi.json", self.app)
 
 
@@ -113,6 +118,7 @@ def test_every_answer_is_documented(fuzzed: Fuzzed, path: str, method: str) -> N
     @hypothesis.given(case=fuzzed.schema[path][method].as_strategy(), is_known=st.booleans())
     def answers(case: Any, is_known: bool) -> None:
         if is_known and case.path_parameters:
+            fuzzed.plane.catalogue.register(*fuzzed.corpus)  # an earlier request may have forgotten it
             case.path_parameters |= {k: v for k, v in fuzzed.known.items() if k in case.path_parameters}
             if path.endswith("/events"):  # the stream of a job that goes on has no end
                 case.path_parameters["job_id"] = fuzzed.ended

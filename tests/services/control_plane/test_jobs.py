@@ -99,6 +99,8 @@ def test_lists_filter_and_page(client: TestClient) -> None:
     assert client.get("/v1/jobs", params={"state": ["RUNNING", "HELD"]}).json()["items"] == []
     assert len(client.get("/v1/jobs", params={"created_after": "2020-01-01T00:00:00Z"}).json()["items"]) == 5
     assert client.get("/v1/jobs", params={"created_before": "2020-01-01T00:00:00Z"}).json()["items"] == []
+    assert client.get("/v1/jobs", params={"finished_after": "2020-01-01T00:00:00Z"}).json()["items"] == []
+    assert client.get("/v1/jobs", params={"finished_before": "2100-01-01T00:00:00Z"}).json()["items"] == []
     for wrong in ({"label": "n"}, {"label": "N=1"}, {"state": "DONE"}, {"created_after": "2020-01-01T00:00:00"}):
         assert client.get("/v1/jobs", params=wrong).status_code == 422
 
@@ -148,6 +150,30 @@ def test_a_dry_run_says_what_would_be_read(one_app: FastAPI, tmp_path: Path) -> 
     (reason,) = [found["reason"] for found in report["reasons"]]
     samples = client.get(f"/v1/jobs/{job}/report/reasons/{reason}/samples", params={"limit": 3}).json()
     assert len(samples["samples"]) == 3
+
+
+def test_the_estimate_of_a_refresh_counts_what_is_new(client: TestClient, one_app: FastAPI, tmp_path: Path) -> None:
+    def estimated(**fields: Any) -> Any:
+        body = {"recipe": recipe(), "mode": "refresh", **fields}
+        return client.post("/v1/jobs/estimate", json=body)
+
+    write_input(tmp_path)
+    first = estimated().json()
+    assert (first["files"], first["compared"], first["is_nothing_new"]) == (2, None, False)
+    client.post("/v1/jobs", json={"recipe": recipe()})
+    run(one_app)
+    assert estimated().json()["is_nothing_new"]
+    (tmp_path / "raw" / "c.jsonl").write_text('{"id": "c", "text": "another document"}\n')
+    (tmp_path / "raw" / "b.jsonl").unlink()
+    found = estimated().json()
+    assert found["compared"] == {"unchanged": 1, "new": 1, "changed": 0, "vanished": 1}
+    assert (found["files"], found["shards"], found["is_nothing_new"]) == (1, 1, False)
+    assert [file["uri"] for file in found["items"]] == [str(tmp_path / "raw/c.jsonl")]
+    other = recipe(stages=[{"kind": "gopher_quality"}, {"kind": "exact_dedup"}])
+    refused = estimated(recipe=other)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:curation:problem:redo-needed")
+    assert [error["path"] for error in refused.json()["errors"]]
+    assert estimated(recipe=other, redo=True).json()["files"] == 2
 
 
 def test_a_dry_run_of_nothing(client: TestClient) -> None:

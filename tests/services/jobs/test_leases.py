@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.errors import LostLease
-from services.jobs.job import Claim, Ending, JobFilter, Lease
+from services.jobs.job import Claim, Ending, JobFilter, Lease, Mode
 from services.jobs.states import LEASED, State
 from services.jobs.store import JobStore
 from tests.services.jobs.conftest import OTHER, PROJECT, claimed, new_job
@@ -38,12 +38,13 @@ def test_the_highest_priority_goes_first_then_the_longest_wait(store: JobStore) 
 
 
 def test_a_claim_carries_what_its_driver_needs(store: JobStore) -> None:
-    new = new_job(workers=4, hold=True, traceparent="00-1-2-01")
+    new = new_job(mode=Mode.REFRESH, redo=True, workers=4, hold=True, traceparent="00-1-2-01")
     job, _ = store.submit(PROJECT, new, "ada")
     claim = store.claim("runner-1")
     assert claim is not None
     assert claim.lease == Lease(job_id=job.id, epoch=1, owner="runner-1")
     assert (claim.project_id, claim.attempt, claim.generation, claim.recipe) == (PROJECT, 1, 1, new.recipe)
+    assert (claim.mode, claim.redo) == (Mode.REFRESH, True)
     assert (claim.hold, claim.workers, claim.traceparent) == (True, 4, "00-1-2-01")
     shown = store.get(PROJECT, job.id)
     assert (shown.state, shown.attempt, [a.owner for a in shown.attempts]) == (State.STARTING, 1, ["runner-1"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from services.database import Database
 from services.errors import Conflict, NotFound, OtherBody
-from services.jobs.job import Ending, JobFilter
+from services.jobs.job import Ending, JobFilter, Mode
 from services.jobs.states import State
 from services.jobs.store import JobStore
 from tests.services.jobs.conftest import OTHER, PROJECT, claimed, new_job
@@ -17,12 +18,13 @@ from tests.services.jobs.conftest import OTHER, PROJECT, claimed, new_job
 
 def test_a_job_is_shown_as_it_was_submitted(store: JobStore) -> None:
     occurrence = datetime(2026, 3, 29, 2, 30, tzinfo=UTC)
-    new = new_job(labels={"team": "a"}, priority=7, hold=True, workers=3, recipe_revision=2, occurrence=occurrence)
+    values: dict[str, Any] = {"labels": {"team": "a"}, "priority": 7, "hold": True, "workers": 3, "recipe_revision": 2}
+    new = new_job(**values, mode=Mode.REFRESH, redo=True, occurrence=occurrence)
     job, is_new = store.submit(PROJECT, new, "ada")
     assert is_new
     assert job == store.get(PROJECT, job.id) == store.list(PROJECT, JobFilter())[0]
     assert (job.project, job.created_by, job.state, job.attempts) == ("web", "ada", State.QUEUED, ())
-    for name in ("labels", "priority", "hold", "workers", "recipe_revision", "occurrence", "corpus", "recipe_name"):
+    for name in (*values, "mode", "redo", "occurrence", "corpus", "recipe_name"):
         assert getattr(job, name) == getattr(new, name), name
     assert store.recipe(PROJECT, job.id) == new.recipe
     assert job.created.utcoffset() == timedelta(0)
@@ -86,7 +88,7 @@ def test_a_list_goes_through_every_job_once_newest_first(store: JobStore) -> Non
 def test_a_list_shows_what_every_filter_allows(store: JobStore) -> None:
     books = store.submit(PROJECT, new_job(labels={"team": "a", "tier": "1"}, recipe_name="r"), "ada")[0]
     store.cancel(PROJECT, books.id, "ada")
-    laws = store.submit(PROJECT, new_job("laws", labels={"team": "a", "tier": "2"}), "ada")[0]
+    laws = store.submit(PROJECT, new_job("laws", mode=Mode.REFRESH, labels={"team": "a", "tier": "2"}), "ada")[0]
     webs = claimed(store, State.RUNNING, corpus="webs", priority=5).lease.job_id
     soon, long_ago = laws.created + timedelta(hours=1), datetime(1960, 1, 1, tzinfo=UTC)
     asked: list[tuple[JobFilter, set[str]]] = [
@@ -94,6 +96,8 @@ def test_a_list_shows_what_every_filter_allows(store: JobStore) -> None:
         (JobFilter(states=(State.CANCELLED,)), {books.id}),
         (JobFilter(states=(State.CANCELLED, State.QUEUED, State.CANCELLED)), {books.id, laws.id}),
         (JobFilter(states=(State.CANCELLED, State.QUEUED), corpus="laws"), {laws.id}),
+        (JobFilter(mode=Mode.REFRESH), {laws.id}),
+        (JobFilter(mode=Mode.RUN, labels={"team": "a"}), {books.id}),
         (JobFilter(recipe="r"), {books.id}),
         (JobFilter(corpus="webs"), {webs}),
         (JobFilter(corpus="webs", recipe="r"), set()),
@@ -106,6 +110,10 @@ def test_a_list_shows_what_every_filter_allows(store: JobStore) -> None:
         (JobFilter(created_after=long_ago, created_before=soon), {books.id, laws.id, webs}),
         (JobFilter(created_after=soon), set()),
         (JobFilter(created_before=long_ago), set()),
+        (JobFilter(finished_after=long_ago), {books.id}),
+        (JobFilter(finished_after=long_ago, finished_before=soon, labels={"team": "a"}), {books.id}),
+        (JobFilter(finished_after=soon), set()),
+        (JobFilter(finished_before=long_ago), set()),
         (JobFilter(schedule_id="sch_none"), set()),
     ]
     if laws.created == books.created:  # SQLite's clock counts milliseconds

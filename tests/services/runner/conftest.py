@@ -6,87 +6,41 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from curation.corpus import Corpus
 from services.database import Database
 from services.database.tables import jobs
 from services.database.types import later
-from services.identity.projects import Projects
-from services.jobs.job import Claim, Job, NewJob
-from services.jobs.states import FINAL, State
-from services.jobs.store import JobStore
+from services.jobs.job import Claim
+from services.runner.forks import Forks
 from services.runner.runner import Runner
 from services.settings import Settings
 from tests.pipeline.inputs import recipe, write_inputs
+from tests.services.workplace import Workplace
 
-PATIENCE_S = 60.0
 STAGES = [{"kind": "gopher_quality"}, {"kind": "exact_dedup"}]
 """Few, since every driver loads their kernels anew."""
 
 
-@dataclass
-class Site:
+class Site(Workplace):
     """An installation whose parts a test starts and kills."""
 
-    folder: Path
-    settings: Settings
-    database: Database
-    store: JobStore
-    project: str
-    drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    def __init__(self, folder: Path, settings: Settings, database: Database, forks: Forks) -> None:
+        super().__init__(settings, database, forks, folder / "in", str(folder / "corpus"))
+        self.folder = folder
+        self.drivers: list[subprocess.Popen[bytes]] = []
 
-    @property
-    def corpus(self) -> Corpus:
-        return Corpus(str(self.folder / "corpus"))
-
-    def submit(self, changes: dict[str, Any] | None = None, **job: Any) -> str:
-        """A job over the small inputs; its id."""
-        wanted = recipe(self.folder / "in", self.folder / "corpus", stages=STAGES).model_dump(mode="json")
-        wanted |= changes or {}
-        new = NewJob(recipe=wanted, recipe_name="small", corpus="small", corpus_url=wanted["output"], **job)
-        return self.store.submit(self.project, new, "test")[0].id
-
-    def job(self, job_id: str) -> Job:
-        return self.store.get(self.project, job_id)
-
-    def wait(self, job_id: str, *states: State) -> Job:
-        """The job, once it is in one of these states (final ones, where none is named)."""
-        found: Job = self.until(lambda: self.job(job_id), lambda job: job.state in (states or FINAL))
-        return found
-
-    def until(self, ask: Callable[[], Any], is_so: Callable[[Any], bool]) -> Any:
-        """What `ask` answers, once it is so."""
-        end = time.monotonic() + PATIENCE_S
-        while not is_so(answer := ask()):
-            assert time.monotonic() < end, answer
-            time.sleep(0.02)
-        return answer
-
-    @contextmanager
-    def runner(self, **changes: Any) -> Iterator[Runner]:
-        """A runner, while the block lasts."""
-        runner = Runner(self.settings.model_copy(update=changes), self.database)
-        stop = threading.Event()
-        thread = threading.Thread(target=runner.run, args=(stop,))
-        thread.start()
-        try:
-            yield runner
-        finally:
-            stop.set()
-            thread.join()
+    def recipe(self) -> dict[str, Any]:
+        return recipe(self.inputs, self.output, stages=STAGES).model_dump(mode="json")
 
     def claim(self, owner: str = "test") -> Claim:
-        claim: Claim = self.until(lambda: self.store.claim(owner), lambda found: found is not None)
+        claim = self.until(lambda: self.store.claim(owner), lambda found: found is not None)
+        assert claim is not None
         return claim
 
     def driver(self, claim: Claim, **changes: Any) -> subprocess.Popen[bytes]:
@@ -107,15 +61,9 @@ class Site:
         assert self.store.reap() == 1
         self.hurry(job_id)
 
-    def hurry(self, job_id: str) -> None:
-        """A lost job may be claimed at once."""
-        with self.database.transaction() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(not_before=None))
-
     def driver_pid(self, runner: Runner) -> int:
         """The runner's one driver, once it stands still."""
-        pid: int = self.until(lambda: runner.pids, lambda pids: len(pids) == 1 and is_stopped(pids[0]))[0]
-        return pid
+        return self.until(lambda: runner.pids, lambda pids: len(pids) == 1 and is_stopped(pids[0]))[0]
 
     def records(self) -> dict[str, int]:
         """Every record of runs in progress, and when it was written."""
@@ -132,13 +80,11 @@ def is_stopped(pid: int) -> bool:
 
 
 @pytest.fixture
-def site(settings: Settings, database: Database, tmp_path: Path) -> Iterator[Site]:
+def site(settings: Settings, database: Database, forks: Forks, tmp_path: Path) -> Iterator[Site]:
     """An empty installation over the small inputs."""
     write_inputs(tmp_path / "in")
     quick = {"poll_s": 0.05, "heartbeat_s": 0.2, "runner_name": "here"}
-    settings = settings.model_copy(update=quick)
-    project = Projects(database, settings).ensure_default()
-    site = Site(tmp_path, settings, database, JobStore(database, settings), project.id)
+    site = Site(tmp_path, settings.model_copy(update=quick), database, forks)
     yield site
     for driver in site.drivers:
         if driver.poll() is None:

@@ -62,7 +62,7 @@ def test_a_held_job_publishes_what_was_approved_or_is_held_again(site: Site) -> 
     with site.runner():
         job = site.wait(discarded, State.HELD)
         assert (job.reason, job.documents_read) == ("approval", 25)
-        manifest, report = held(site.corpus, f"{discarded}-1")
+        manifest, report, _ = held(site.corpus, f"{discarded}-1")
         assert (manifest.version, report.documents("kept")) == (1, job.documents_kept)
         assert site.store.discard(site.project, discarded, "test").state is State.CANCELLED
 
@@ -75,7 +75,7 @@ def test_a_held_job_publishes_what_was_approved_or_is_held_again(site: Site) -> 
         assert "InputChanged" in {condition.type for condition in job.conditions}
         assert not site.corpus.versions()
 
-        draft, _ = held(site.corpus, f"{job_id}-2")
+        draft, _, _ = held(site.corpus, f"{job_id}-2")
         site.store.approve(site.project, job_id, "test")
         job = site.wait(job_id)
     assert (job.state, job.version) == (State.SUCCEEDED, 1)
@@ -97,6 +97,46 @@ def test_a_held_jobs_records_are_gone_and_it_is_held_again(site: Site) -> None:
     assert (job.run, job.documents_read) == (f"{job_id}-2", 27)
     assert "RecordsGone" in {condition.type for condition in job.conditions}
     assert len(site.corpus.versions()) == 1
+
+
+@one_database
+def test_a_gate_holds_a_job_that_nobody_asked_to_hold(site: Site) -> None:
+    gates = [{"metric": "documents", "min": 1000}, {"metric": "source_share", "of": "web", "min": 0.1}]
+    passing, job_id = site.submit({"gates": gates[1:], "output": f"{site.folder}/other"}), site.submit({"gates": gates})
+    with site.runner():
+        job = site.wait(job_id, State.HELD)
+        message = f"gates.0: documents over version is {job.documents_kept}, below min 1,000"
+        assert (job.reason, message in job.message) == ("gate", True)
+        found = {condition.type: condition for condition in job.conditions}
+        gate = found["GatePassed"]
+        assert (gate.is_true, gate.reason, gate.message, found["Held"].is_true) == (False, "breach", message, True)
+        assert not site.corpus.versions()
+
+        manifest, _, change = held(site.corpus, job.run)
+        assert [breach.message for breach in change.breaches] == [message]
+        site.store.approve(site.project, job_id, "test")
+        job = site.wait(job_id)
+        assert (job.state, job.version, site.corpus.manifest()) == (State.SUCCEEDED, 1, manifest), job
+        gate = next(condition for condition in job.conditions if condition.type == "GatePassed")
+        assert (gate.is_true, gate.reason) == (False, "approved")
+        job = site.wait(passing)
+    gate = next(condition for condition in job.conditions if condition.type == "GatePassed")
+    assert (job.state, gate.is_true, gate.message) == (State.SUCCEEDED, True, "1 of 1")
+
+
+@one_database
+def test_what_was_approved_is_not_what_another_gate_held(site: Site) -> None:
+    """The input changes while the job is held by a gate: its approval lets nothing else through."""
+    job_id = site.submit({"gates": [{"metric": "documents", "min": 1000}]})
+    with site.runner():
+        site.wait(job_id, State.HELD)
+        write_jsonl(site.folder / "in/web/new.jsonl", [{"id": "new", "text": essay(77)}])
+        site.store.approve(site.project, job_id, "test")
+        site.wait(job_id, State.STARTING, State.RUNNING)
+        job = site.wait(job_id, State.HELD)
+        assert (job.run, job.reason, job.documents_read) == (f"{job_id}-2", "gate", 26)
+        assert site.store.discard(site.project, job_id, "test").state is State.CANCELLED
+    assert not site.corpus.versions()
 
 
 @one_database

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -66,13 +64,3 @@ def test_a_runner_that_stops_hands_its_jobs_back(site: Site) -> None:
     job = site.job(job_id)
     assert (job.state, job.reason) == (State.QUEUED, "drained")
     assert not present(site.database, 60)
-
-
-def test_a_killed_runner_takes_its_driver_with_it(site: Site) -> None:
-    job_id = site.submit()
-    environment = site.settings.model_copy(update={"failpoint": "runner.after_spawn"}).environment()
-    runner = subprocess.run([sys.executable, "-m", "services.runner"], env=environment, check=False)
-    assert runner.returncode == -signal.SIGKILL
-    job = site.wait(job_id, State.QUEUED, State.SUCCEEDED)
-    assert job.reason in ("drained", "")
-    assert job.attempt == 1

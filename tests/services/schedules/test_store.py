@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.errors import AlreadyExists, BadPage, Invalid, NotFound, PreconditionFailed
+from services.jobs.job import Mode
 from services.jobs.states import State
 from services.schedules.schedule import BackfillRequest, NewSchedule, Occurrence, OccurrenceState, SchedulePatch
 from services.schedules.store import place
@@ -38,6 +39,7 @@ WRONG = [
 class TestKeeping:
     def test_it_comes_back_as_it_went(self, world: World) -> None:
         values = {
+            "mode": "run",
             "cron": "30 4 * * MON-FRI",
             "timezone": "Asia/Kathmandu",
             "jitter_s": 60,
@@ -235,6 +237,7 @@ class TestOccurrences:
         assert (asked.kind, asked.state, asked.occurrence) == ("manual", OccurrenceState.WAITING, NOON)
         world.tick()
         (job,) = world.all_jobs()
+        assert (job.mode, job.redo) == (Mode.REFRESH, False)
         assert (job.schedule_id, job.occurrence, job.hold, job.labels, job.priority) == (
             made.id,
             NOON,

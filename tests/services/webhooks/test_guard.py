@@ -192,6 +192,20 @@ def test_a_name_without_an_address_says_so() -> None:
         resolve(read_endpoint("https://nowhere.example.com/", ()), lambda host, port: ())
 
 
+def test_a_resolver_that_hangs_is_not_waited_for() -> None:
+    hangs = threading.Event()
+
+    def resolver(host: str, port: int) -> Sequence[str]:
+        hangs.wait()
+        return ["93.184.215.14"]
+
+    try:
+        with pytest.raises(OSError, match="said nothing of hooks"):
+            resolve(read_endpoint("https://hooks.example.com/", ()), resolver, within_s=0.01)
+    finally:
+        hangs.set()
+
+
 def test_nothing_is_connected_to() -> None:
     """A socket on loopback that every refused spelling of loopback would reach."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -128,6 +128,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("recipe_name", sa.String(length=80), nullable=False),
         sa.Column("recipe_revision", sa.Integer(), nullable=True, comment="null: the newest at each occurrence"),
+        sa.Column(
+            "mode", sa.String(length=16), server_default="refresh", nullable=False, comment="of its jobs: run, refresh"
+        ),
         sa.Column("cron", sa.String(length=120), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("jitter_s", sa.Integer(), nullable=False),
@@ -231,6 +234,15 @@ def upgrade() -> None:
         ),
         sa.Column("message", sa.Text(), server_default="", nullable=False, comment="the same for people"),
         sa.Column("conditions", sa.JSON(), nullable=False),
+        sa.Column("mode", sa.String(length=16), server_default="run", nullable=False, comment="run, refresh, takedown"),
+        sa.Column(
+            "redo",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="a refresh may do everything anew",
+        ),
+        sa.Column("takedown", sa.JSON(none_as_null=True), nullable=True, comment="what is taken down, and why"),
         sa.Column("recipe", sa.JSON(), nullable=False, comment="what is run, its placeholders filled in"),
         sa.Column("recipe_name", sa.String(length=80), nullable=False),
         sa.Column("recipe_revision", sa.Integer(), nullable=True, comment="null for a recipe that came with the job"),

@@ -6,14 +6,13 @@ import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
+
+from curation.render.steps import BAR, StepsDisplay, clock
 
 if TYPE_CHECKING:  # what is only shown need not be loaded: the services' commands show tables, and no corpus
     from curation.corpus import Corpus
@@ -23,7 +22,6 @@ if TYPE_CHECKING:  # what is only shown need not be loaded: the services' comman
     from curation.stage import Stage
     from curation.storage import Check
 
-BAR = 30
 WIDTH = 140
 NAME_WIDTH = 48
 SHOWN_REASONS = 3
@@ -52,50 +50,18 @@ def screen() -> Console:
 # ---------------------------------------------------------------------- progress
 
 
-class ProgressDisplay:
-    """Shows a run's progress: bars on a terminal; elsewhere a line when a step begins, as soon as the time that it will
-    take can be told, now and then, and when it ends."""
+class ProgressDisplay(StepsDisplay):
+    """Shows a run's progress, and the time that it will take."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
-        self._bars: Bars | None = None
-        self._tasks: dict[str, TaskID] = {}
+        super().__init__(console)
         self._started: dict[str, float] = {}
-        self._told: set[tuple[str, bool]] = set()
-        self._last_line = 0.0
-
-    def __enter__(self) -> ProgressDisplay:
-        if self.console.is_terminal:
-            columns = (TextColumn("{task.description:<12}"), BarColumn(BAR), MofNCompleteColumn())
-            self._bars = Bars(*columns, TextColumn("{task.fields[rate]}"), console=self.console)
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars:
-            self._bars.stop()
 
     def watch(self, progress: Progress) -> None:
         """Show this."""
         now = time.monotonic()
         started = self._started.setdefault(progress.step, now)
-        rate = _rate(progress, now - started)
-        if self._bars:
-            if progress.step not in self._tasks:
-                self._tasks[progress.step] = self._bars.add_task(progress.step, total=progress.total, rate="")
-            self._bars.update(self._tasks[progress.step], completed=progress.done, total=progress.total, rate=rate)
-        elif not self._was_told(progress, rate) or progress.done == progress.total or now - self._last_line > 5:
-            self._last_line = now
-            self.console.print(f"{progress.step:<12} {progress.done}/{progress.total}  {rate}", highlight=False)
-
-    def _was_told(self, progress: Progress, rate: str) -> bool:
-        """Whether a line of this step, with a rate if this one has it, was shown before; from now on it was."""
-        line = (progress.step, bool(rate))
-        was_told = line in self._told
-        self._told.add(line)
-        return was_told
+        self.show(progress.step, progress.done, progress.total, _rate(progress, now - started))
 
 
 def _rate(progress: Progress, seconds: float) -> str:
@@ -103,14 +69,10 @@ def _rate(progress: Progress, seconds: float) -> str:
     if not progress.done or seconds <= 0:
         return ""
     left = seconds / progress.done * (progress.total - progress.done)
-    text = f"{_clock(left)} left" if progress.done < progress.total else f"{_clock(seconds)}"
+    text = f"{clock(left)} left" if progress.done < progress.total else f"{clock(seconds)}"
     if progress.documents:
         text = f"{progress.documents:,} documents  {progress.documents / seconds:,.0f}/s  {text}"
     return text
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 # ------------------------------------------------------------------------ report
@@ -282,51 +244,10 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-# ----------------------------------------------------------------------- explain
-
-
-def show_explanation(console: Console, corpus: Corpus, rows: Sequence[dict[str, Any]], number_: int | None) -> None:
-    """The decisions about one document."""
-    manifest = corpus.manifest(number_)
-    names = [str(stage["name"]) for stage in manifest.recipe["stages"]]  # type: ignore[attr-defined]
-    if len(rows) > 1:
-        console.print(f"The input held this id {len(rows)} times.")
-    for row in rows:
-        console.print()
-        console.print(Text(f"{visible(row['id'])}: {_sentence(row)}", style="bold"))
-        console.print(Text(f"source {row['source']}, {visible(row['shard'])}, record {row['row']}"), soft_wrap=True)
-        console.print(Text(f"version {manifest.version}, run {manifest.run}, {row['bytes']:,} bytes of text"))
-        table = _table("", "stage", "value", ">measured")
-        for name in names:
-            values = {key: value for key, value in row.items() if key.startswith(f"{name}.") and value is not None}
-            for index, (key, value) in enumerate(values.items()):
-                shown = visible(value) if isinstance(value, str) else number(value)
-                table.add_row(name if index == 0 else "", _why(key), shown)
-            if row["stage"] == name:
-                table.add_row(name if not values else "", Text("dropped here", style="red"), "")
-                break
-        console.print(table)
-
-
-def _sentence(row: dict[str, Any]) -> str:
-    from curation import decision
-
-    if row["outcome"] == decision.KEPT:
-        return "kept"
-    text = f"{row['outcome']} by {row['reason']}"
-    if row["value"] is not None and row["threshold"] is not None:
-        text += f": measured {number(row['value'])}, threshold {number(row['threshold'])}"
-    if row["detail"]:
-        text += f" ({visible(row['detail'])})"
-    if row["survivor"]:
-        text += f"; survivor {_survivor(row)}, verified similarity {number(row['similarity'])}"
-    return text
-
-
 def _survivor(row: dict[str, Any]) -> str:
     """The id of a duplicate's survivor; where that was read, too, if the document has the same id."""
     name = visible(row["survivor"])
-    if row["survivor"] != row["id"]:
+    if row["survivor"] != row["id"] or row["survivor_shard"] is None:
         return name
     return f"{name} ({visible(row['survivor_shard'])}, record {row['survivor_row']})"
 
@@ -336,17 +257,26 @@ def _survivor(row: dict[str, Any]) -> str:
 
 def versions_json(corpus: Corpus) -> list[dict[str, Any]]:
     """The versions for programs, newest first."""
-    return [vars(version) for version in reversed(corpus.versions())]
+    from curation.render.keeping import marks
+
+    said = marks(corpus)
+    return [
+        vars(version) | {"gone": version.gone and version.gone.model_dump(), "marks": said.get(version.version, [])}
+        for version in reversed(corpus.versions())
+    ]
 
 
 def show_versions(console: Console, corpus: Corpus) -> None:
     """The versions for people, newest first."""
-    table = _table(corpus.url, ">version", "published (UTC)", "recipe", "run", ">documents", ">text")
+    from curation.render.keeping import marks
+
+    said = marks(corpus)
+    table = _table(corpus.url, ">version", "published (UTC)", "recipe", "run", ">documents", ">text", "")
     for version in reversed(corpus.versions()):
         published = version.published.strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(
-            str(version.version), published, version.recipe, version.run, f"{version.documents:,}", size(version.bytes)
-        )
+        numbers = (f"{version.documents:,}", size(version.bytes))
+        marked = Text(", ".join(said.get(version.version, ())), style="cyan")
+        table.add_row(str(version.version), published, version.recipe, version.run, *numbers, marked)
     console.print(table)
 
 

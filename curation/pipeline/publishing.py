@@ -1,0 +1,63 @@
+"""From drafts to a version: the guard is asked, then one commit publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict
+
+from curation import decision
+from curation.change import Change
+from curation.corpus import Corpus
+from curation.errors import ConflictError, StorageError
+from curation.manifest import Manifest
+from curation.pipeline.filter import Run
+from curation.pipeline.guard import Guard
+from curation.pipeline.held import Drafts, draft, drafted
+from curation.pipeline.identity import sweep
+from curation.pipeline.progress import Progress, Watch
+from curation.report import Report
+
+
+class Outcome(BaseModel):
+    """How a run ended. `published` is false where the version was there before: nothing was new, or it was done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    version: int
+    published: bool
+    report: Report
+    change: Change
+
+
+def publish_once(
+    corpus: Corpus, run: Run, parent: int, work: Callable[[], Drafts], guard: Guard, watch: Watch
+) -> Outcome:
+    """Do the work, unless its drafts are there; ask the guard, publish, and sweep the run's records away."""
+    try:
+        manifest, report, change = drafted(corpus, run) or draft(run.work, *work())
+        guard.publish(manifest, report, change)
+        watch(Progress(step="publish", done=0, total=1))
+        corpus.publish(manifest, report, change, decision.decision_schema(run.values))
+    except StorageError as error:
+        # The same run, or another, may have published meanwhile and swept this one's work away.
+        if (version := corpus.published(run.id)) is not None:
+            return found_again(corpus, corpus.manifest(version))
+        if corpus.head() != parent:
+            raise ConflictError(f"{corpus.url}: somebody else published while run {run.id} worked") from error
+        raise
+    watch(Progress(step="publish", done=1, total=1))
+    sweep(corpus)
+    return Outcome(run=run.id, version=manifest.version, published=True, report=report, change=change)
+
+
+def found_again(corpus: Corpus, manifest: Manifest, change: Change | None = None) -> Outcome:
+    """The outcome of a run that published nothing, as this version says it already; `change` is what it looked at."""
+    return Outcome(
+        run=manifest.run,
+        version=manifest.version,
+        published=False,
+        report=corpus.report(manifest.version),
+        change=change or corpus.change(manifest.version),
+    )

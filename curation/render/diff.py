@@ -1,0 +1,181 @@
+"""How the difference of two versions is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from curation.render import NAME_WIDTH, SHOWN_LANGUAGES, _table, number, shortened, size, visible
+
+if TYPE_CHECKING:
+    from curation.difference import Difference
+    from curation.difference.model import Cause, Documents, Drift, Excerpt, Group, Rule
+
+SHOWN_RULES = 15
+SHOWN_DRIFT = 10
+_WHY = {
+    "input_new": "from input files that are new",
+    "input_left": "their input files left",
+    "input_changed": "their input files have other content",
+    "unaccounted": "nobody decided about them, though their input files are as they were",
+}
+_ADDED = {"dropped": "pass {}, which had dropped them", "promoted": "promoted: were {} of a document that is gone"}
+_REMOVED = {"dropped": "dropped now by {}"}
+
+
+def show_difference(console: Console, found: Difference) -> None:
+    """What version `b` has against version `a`, for people."""
+    console.print(Text(f"{found.corpus}: from version {found.a.version} to version {found.b.version}", style="bold"))
+    console.print(Text(_inputs(found)))
+    for table in (_amounts(found), _groups(found, "source"), _groups(found, "language"), _causes(found), _rules(found)):
+        if table.row_count:
+            console.print()
+            console.print(table)
+    console.print()
+    _show_drift(console, found)
+    _show_samples(console, found)
+
+
+def _inputs(found: Difference) -> str:
+    looked = found.inputs
+    counts = {
+        "new": len(looked.new),
+        "changed": len(looked.changed),
+        "gone": len(looked.vanished),
+        "as they were": looked.unchanged,
+    }
+    return "Input files: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()) + "."
+
+
+def _amounts(found: Difference) -> Table:
+    table = _table("Kept documents", "", ">documents", ">text", ">tokens (estimated)")
+    changed = found.changed.total
+    grown = changed.after.bytes - changed.before.bytes, changed.after.tokens - changed.before.tokens
+    rows = (
+        (f"version {found.a.version}", f"{found.a.documents:,}", size(found.a.bytes), f"{found.a.tokens:,}"),
+        ("added", *_signed("+", found.added)),
+        ("removed", *_signed("-", found.removed)),
+        ("changed", f"{changed.documents:,}", f"{'-' if grown[0] < 0 else '+'}{size(abs(grown[0]))}", f"{grown[1]:+,}"),
+        (f"version {found.b.version}", f"{found.b.documents:,}", size(found.b.bytes), f"{found.b.tokens:,}"),
+    )
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _signed(sign: str, found: Documents) -> tuple[str, str, str]:
+    total = found.total
+    return (
+        f"{sign}{total.documents:,}",
+        f"{sign}{size(total.bytes)}",
+        f"{sign}{total.tokens:,}",
+    )
+
+
+def _groups(found: Difference, axis: str) -> Table:
+    """Added, removed and changed documents by source or by language, most first."""
+    table = _table(f"By {axis}", axis, ">added", ">removed", ">changed", ">text")
+    by_source = axis == "source"
+    added, removed = (_named(side.sources if by_source else side.languages) for side in (found.added, found.removed))
+    changed = {group.name: group for group in (found.changed.sources if by_source else found.changed.languages)}
+    rows = []
+    for name in added.keys() | removed.keys() | changed.keys():
+        documents = [groups[name].documents if name in groups else 0 for groups in (added, removed, changed)]
+        grown = (added[name].bytes if name in added else 0) - (removed[name].bytes if name in removed else 0)
+        grown += changed[name].after.bytes - changed[name].before.bytes if name in changed else 0
+        rows.append((-sum(documents), name, documents, grown))
+    for _, name, documents, grown in sorted(rows)[:SHOWN_LANGUAGES]:
+        text = f"{'-' if grown < 0 else '+'}{size(abs(grown))}"
+        table.add_row(Text(visible(name) or "(unknown)"), *(f"{count:,}" for count in documents), text)
+    if len(rows) > SHOWN_LANGUAGES:
+        table.add_row(f"{len(rows) - SHOWN_LANGUAGES} more")
+    return table
+
+
+def _named(groups: tuple[Group, ...]) -> dict[str, Group]:
+    return {group.name: group for group in groups}
+
+
+def _causes(found: Difference) -> Table:
+    table = _table("Why", "", ">documents", ">text", "because")
+    for what, side, told in (("added", found.added, _ADDED), ("removed", found.removed, _REMOVED)):
+        for index, cause in enumerate(side.causes):
+            table.add_row(
+                what if index == 0 else "", f"{cause.documents:,}", size(cause.bytes), Text(_because(cause, told))
+            )
+    return table
+
+
+def _because(cause: Cause, told: dict[str, str]) -> str:
+    return _WHY[cause.why] if cause.why in _WHY else told[cause.why].format(cause.reason)
+
+
+def _rules(found: Difference) -> Table:
+    """The rules whose drops have changed, most moved rates first."""
+    table = _table(
+        "Rules that drop another share", "rule", ">dropped before", ">rate", ">dropped now", ">rate", ">change"
+    )
+    moved = [rule for rule in found.rules if rule.rate_a != rule.rate_b]
+    for rule in sorted(moved, key=lambda rule: (-abs(rule.rate_change or 1), rule.reason))[:SHOWN_RULES]:
+        change = f"{rule.rate_change:+.2%}" if rule.rate_change is not None else ""
+        table.add_row(
+            Text(visible(rule.reason)), f"{rule.documents_a:,}", _rate(rule, "rate_a"), f"{rule.documents_b:,}",
+            _rate(rule, "rate_b"), change,
+        )  # fmt: skip
+    if len(moved) > SHOWN_RULES:
+        table.add_row(f"{len(moved) - SHOWN_RULES} more")
+    return table
+
+
+def _rate(rule: Rule, name: str) -> str:
+    rate: float | None = getattr(rule, name)
+    return "" if rate is None else f"{rate:.2%}"
+
+
+def _show_drift(console: Console, found: Difference) -> None:
+    """The distributions that have moved more than chance explains; one sentence where none has."""
+    moved = [drift for drift in found.drift if drift.reading in {"some", "large"} and _is_more_than_chance(drift)]
+    if not moved:
+        largest = max((drift.psi or 0.0 for drift in found.drift), default=0.0)
+        told = f"No distribution has moved beyond chance: the largest index is {largest:.3f} of {len(found.drift)}."
+        console.print(Text(told))
+        console.print()
+        return
+    table = _table("Drift", "distribution", "of documents", ">index", "shift", "most moved (share before, share now)")
+    for drift in moved[:SHOWN_DRIFT]:
+        bins = "; ".join(f"{visible(b.name)} {b.share_a:.1%}, {b.share_b:.1%}" for b in drift.moved)
+        table.add_row(drift.distribution, drift.over, f"{drift.psi:.3f}", drift.reading, Text(bins, style="dim"))
+    if len(moved) > SHOWN_DRIFT:
+        table.add_row(f"{len(moved) - SHOWN_DRIFT} more")
+    console.print(table)
+    console.print()
+
+
+def _is_more_than_chance(drift: Drift) -> bool:
+    return (drift.psi or 0.0) > 2 * (drift.chance or 0.0)
+
+
+def _show_samples(console: Console, found: Difference) -> None:
+    samples = found.samples
+    for what, excerpts in (("added", samples.added), ("removed", samples.removed)):
+        if excerpts:
+            console.print(Text(f"Some of what was {what}", style="bold"))
+        for excerpt in excerpts:
+            _show(console, excerpt)
+    if samples.changed:
+        console.print(Text("Some of what has another text", style="bold"))
+    for pair in samples.changed:
+        _show(console, pair.before, "-")
+        _show(console, pair.after, "+")
+
+
+def _show(console: Console, excerpt: Excerpt, mark: str = " ") -> None:
+    name = shortened(visible(excerpt.id), NAME_WIDTH)
+    line = Text(
+        f"{mark} {shortened(visible(excerpt.source), 16):16}  {name:{NAME_WIDTH}}  {number(excerpt.bytes):>9} B  "
+    )
+    line.append(visible(excerpt.excerpt), style="dim")
+    console.print(line, no_wrap=True, overflow="ellipsis", crop=True)

@@ -1,0 +1,131 @@
+"""How a decision about a document, the copies that stand for it, and its history are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from curation import document
+from curation.decision import KEPT
+from curation.render import _survivor, _table, _why, number, visible
+
+if TYPE_CHECKING:
+    from curation.corpus import Corpus, Version
+    from curation.explanation import Row
+    from curation.history import Chain, History, Moment
+    from curation.manifest import Manifest
+
+_GONE = {
+    "input_left": "its input file left",
+    "input_changed": "its input file has other content, without this record",
+    "unaccounted": "there is no decision about it any more, though its input file is as it was",
+}
+_END = {
+    "kept": "",
+    "dropped": "No copy is kept: the last one was dropped in its turn.",
+    "gone": "The copy that is named here is not in this version any more.",
+    "circular": "The copy that is named here is among these already: the decisions go round in a circle.",
+}
+
+
+def explanation_json(corpus: Corpus, version: Version, document_id: str) -> list[dict[str, Any]]:
+    """The decisions about a document for programs, each with the copies that stand for it."""
+    return [
+        {**row, "survivors": chain.model_dump(mode="json")} for row, chain in _explained(corpus, version, document_id)
+    ]
+
+
+def show_explanation(console: Console, corpus: Corpus, version: Version, document_id: str) -> None:
+    """The decisions about a document, and the copies that stand for it."""
+    manifest = corpus.manifest_of(version)
+    explained = _explained(corpus, version, document_id)
+    if len(explained) > 1:
+        console.print(f"The input held this id {len(explained)} times.")
+    for row, chain in explained:
+        console.print()
+        console.print(Text(f"{visible(row['id'])}: {_sentence(row)}", style="bold"))
+        console.print(Text(f"source {row['source']}, {visible(row['shard'])}, record {row['row']}"), soft_wrap=True)
+        decided = f"recorded in version {row['version']}" if row["version"] != manifest.version else f"run {row['run']}"
+        console.print(Text(f"version {manifest.version}, {decided}, {row['bytes'] or 0:,} bytes of text"))
+        console.print(_values(manifest, row))
+        _show_chain(console, chain)
+
+
+def show_history(console: Console, found: History) -> None:
+    """Every version in which something about the document changed."""
+    table = _table(
+        f"{visible(found.id)} from version to version", ">version", "published (UTC)", "made by", "what", "read from"
+    )
+    for moment in found.moments:
+        table.add_row(
+            str(moment.version),
+            moment.published.strftime("%Y-%m-%d %H:%M:%S"),
+            moment.kind,
+            Text(_told(found.id, moment), style="green" if moment.outcome == KEPT else ""),
+            Text(f"{visible(moment.source)}, {visible(moment.shard)}, record {moment.row}", style="dim"),
+        )
+    console.print(table)
+    if found.unknown:
+        versions = ", ".join(map(str, found.unknown))
+        console.print(Text(f"What these versions said is not known, their files have been removed: {versions}."))
+
+
+def _explained(corpus: Corpus, version: Version, document_id: str) -> list[tuple[Row, Chain]]:
+    from curation.history import survivors
+
+    manifest = corpus.manifest_of(version)
+    about = corpus.decisions_about(manifest, document_id)
+    return [(found.row, survivors(corpus, manifest, found)) for found in about]
+
+
+def _values(manifest: Manifest, row: Row) -> Table:
+    """What each stage that the document came to has measured."""
+    table = _table("", "stage", "value", ">measured")
+    names = [str(stage["name"]) for stage in manifest.recipe["stages"]]  # type: ignore[attr-defined]
+    for name in names:
+        values = {key: value for key, value in row.items() if key.startswith(f"{name}.") and value is not None}
+        for index, (key, value) in enumerate(values.items()):
+            shown = visible(value) if isinstance(value, str) else number(value)
+            table.add_row(name if index == 0 else "", _why(key), shown)
+        if row["stage"] == name:
+            table.add_row(name if not values else "", Text("dropped here", style="red"), "")
+            break
+    return table
+
+
+def _show_chain(console: Console, chain: Chain) -> None:
+    """From copy to copy, where there is more to say than the decision itself does."""
+    if len(chain.links) < 2 and chain.end == "kept":
+        return
+    if chain.links:
+        console.print(Text("The copies that stand for it", style="bold"))
+    for link in chain.links:
+        why = link.outcome if link.reason is None else f"{link.outcome} by {link.reason}"
+        where = f"source {visible(link.source)}, {visible(link.shard)}, record {link.row}"
+        console.print(
+            Text(f"  {visible(link.id)}: {why}, recorded in version {link.version} ({where})"), soft_wrap=True
+        )
+    if chain.links or chain.end == "gone":
+        console.print(Text(_END[chain.end]))
+
+
+def _told(document_id: str, moment: Moment) -> str:
+    if moment.why is not None:
+        return f"not in this version: {_GONE[moment.why]}"
+    return _sentence({**moment.model_dump(), document.ID: document_id})
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    if row["outcome"] == KEPT:
+        return "kept"
+    text = f"{row['outcome']} by {row['reason']}"
+    if row["value"] is not None and row["threshold"] is not None:
+        text += f": measured {number(row['value'])}, threshold {number(row['threshold'])}"
+    if row["detail"]:
+        text += f" ({visible(row['detail'])})"
+    if row["survivor"]:
+        text += f"; survivor {_survivor(row)}, verified similarity {number(row['similarity'])}"
+    return text

@@ -1,0 +1,1 @@
+"""Upkeep: what is done to corpora's versions beside jobs."""
