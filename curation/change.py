@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import Field
 
-from curation.manifest import Frozen, InputShard, Kind
+from curation.manifest import Frozen, InputShard, Kind, Manifest
 from curation.report import Cell, Report
 
 
@@ -24,6 +25,21 @@ class Looked(Frozen):
     def is_new(self) -> bool:
         """Whether there is anything to read."""
         return bool(self.new or self.changed)
+
+
+def compare_inputs(found: Iterable[InputShard], base: Manifest) -> Looked:
+    """The input files that were found, or that another version has, against those of the base."""
+    known = {(file.source, file.uri): file for file in base.inputs}
+    new, changed, unchanged = [], [], 0
+    for file in found:
+        before = known.pop((file.source, file.uri), None)
+        if before is None:
+            new.append(file)
+        elif before.file != file.file:
+            changed.append(file)
+        else:
+            unchanged += 1
+    return Looked(unchanged=unchanged, new=tuple(new), changed=tuple(changed), vanished=tuple(known.values()))
 
 
 class Breach(Frozen):

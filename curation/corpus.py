@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ from curation import decision, document
 from curation.change import Change
 from curation.errors import ConflictError, CorruptError, MissingError, StorageError, TransientError
 from curation.explanation import Found, decisions_about, kept_document
-from curation.manifest import Manifest, Part
+from curation.manifest import Kind, Manifest, Part
 from curation.report import Report
 from curation.storage import Storage, check_corpus_url, open_storage
 from curation.vacuums import Gone, gone
@@ -70,6 +70,7 @@ class Version:
     version: int
     run: str
     published: datetime
+    kind: Kind
     recipe: str
     fingerprint: str
     documents: int
@@ -103,9 +104,9 @@ class Corpus:
         versions = self.versions()
         chosen = [version for version in versions if number is None or version.version == number]
         if not chosen:
-            known = ", ".join(str(version.version) for version in versions[-10:])
             what = "no version" if number is None else f"no version {number}"
-            raise MissingError(f"{self.url}: {what}{f'; there are {known}' if known else ' has been published here'}")
+            known = f"; there are {_numbers(versions)}" if versions else " has been published here"
+            raise MissingError(f"{self.url}: {what}{known}")
         return chosen[-1]
 
     def readable(self, number: int | None = None) -> Version:
@@ -168,7 +169,7 @@ class Corpus:
         self, manifest: Manifest, document_id: str, source: str | None = None, limit: int | None = None
     ) -> list[Found]:
         """As `explain`, of a manifest that is at hand (a draft's, too); of one source, at most so many, if given."""
-        with self._said_if_gone(manifest.version):
+        with self.saying_what_is_gone(manifest.version):
             about = decisions_about(self.storage, manifest, document_id, source, limit)
         if not about:
             where = f" in source {source!r}" if source is not None else ""
@@ -179,7 +180,7 @@ class Corpus:
 
     def kept_document(self, manifest: Manifest, found: Found) -> dict[str, Any] | None:
         """The kept document that a decision is about, with its text; None where it was not kept."""
-        with self._said_if_gone(manifest.version):
+        with self.saying_what_is_gone(manifest.version):
             return kept_document(self.storage, manifest, found)
 
     def read(self, part: Part) -> bytes:
@@ -218,7 +219,7 @@ class Corpus:
     def newest(self) -> Manifest | None:
         """The manifest of the newest version; None before the first."""
         versions = self.versions()
-        return self.manifest(versions[-1].version) if versions else None
+        return self.manifest_of(versions[-1]) if versions else None
 
     def published(self, run: str) -> int | None:
         """The version that this run published, if it did."""
@@ -237,7 +238,7 @@ class Corpus:
         self._check_parent(manifest, table.version())
         self._publish_decisions(manifest, decisions)
         commit: dict[str, str] = {"run": manifest.run, "recipe": str(manifest.recipe["name"])}
-        commit |= {"fingerprint": manifest.fingerprint, "digest": manifest.digest}
+        commit |= {"kind": manifest.kind, "fingerprint": manifest.fingerprint, "digest": manifest.digest}
         commit |= {"documents": str(manifest.documents), "bytes": str(manifest.bytes)}
         for what, model in (("manifest", manifest), ("report", report), ("change", change)):
             commit[what] = f"_{what}s/{manifest.version}-{manifest.run}.json"
@@ -340,13 +341,15 @@ class Corpus:
         raise ConflictError(f"{self.url}: {DECISIONS} changes all the time; try again later")
 
     @contextmanager
-    def _said_if_gone(self, number: int) -> Iterator[None]:
-        """Within, a file that is missing because the version was vacuumed is an error that says so."""
+    def saying_what_is_gone(self, *numbers: int) -> Iterator[None]:
+        """Within, a file that is missing because one of these versions was vacuumed is an error that says so."""
         try:
             yield
         except MissingError:
-            if (removed := gone(self.storage).get(number)) is not None:
-                raise MissingError(f"{self.url}: {removed}") from None
+            removed = gone(self.storage)
+            for number in numbers:
+                if number in removed:
+                    raise MissingError(f"{self.url}: {removed[number]}") from None
             raise
 
     # ------------------------------------------------------------------- tables
@@ -412,15 +415,26 @@ def _with_partitions(schema: pa.Schema) -> pa.Schema:
 
 
 def _version(commit: dict[str, Any]) -> Version:
+    """Its number is in its manifest's name: deltalake counts the log's newest commit as the table's version, and is
+    wrong by one where somebody publishes between its two looks."""
     return Version(
-        version=commit["version"],
+        version=int(commit["manifest"].rpartition("/")[2].partition("-")[0]),
         run=commit["run"],
         published=datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
+        kind=commit.get("kind", "run"),
         recipe=commit["recipe"],
         fingerprint=commit["fingerprint"],
         documents=int(commit["documents"]),
         bytes=int(commit["bytes"]),
     )
+
+
+def _numbers(versions: Sequence[Version]) -> str:
+    """Which versions there are; of very many only how many, the first and the last."""
+    numbers = [version.version for version in versions]
+    if len(numbers) > 10:
+        return f"{len(numbers):,}, from {numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _present(table: DeltaTable) -> dict[str, tuple[int, str]]:

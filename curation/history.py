@@ -91,7 +91,8 @@ def survivors(corpus: Corpus, manifest: Manifest, found: Found) -> Chain:
         if wanted in met:
             return Chain(links=tuple(links), end="circular")
         met.add(wanted)
-        about = decisions_in(corpus.storage, list(manifest.files()), row["survivor"])
+        with corpus.saying_what_is_gone(manifest.version):
+            about = decisions_in(corpus.storage, list(manifest.files()), row["survivor"])
         survivor = next((one.row for one in about if _record(one.row) == wanted), None)
         if survivor is None:
             return Chain(links=tuple(links), end="gone")
@@ -133,8 +134,9 @@ def _asked(corpus: Corpus, manifest: Manifest, document_id: str, known: dict[str
     pieces = list(manifest.files())
     rows = {piece.decisions.path: known.get(piece.decisions.path, []) for piece in pieces}
     new = [piece for piece in pieces if piece.decisions.path not in known]
-    for found in decisions_in(corpus.storage, new, document_id):
-        rows[found.files.decisions.path].append(found.row)
+    with corpus.saying_what_is_gone(manifest.version):
+        for found in decisions_in(corpus.storage, new, document_id):
+            rows[found.files.decisions.path].append(found.row)
     return rows
 
 

@@ -26,6 +26,8 @@ stop() {
     exit "$status"
 }
 
+tonight=sample/documentation/tonight.jsonl.gz
+rm -f "$tonight"
 if [ -d sample ] && [ -e "$data/harvested" ]; then
     echo "demo: sample/ is there; to harvest again, remove it"
 else
@@ -61,6 +63,20 @@ echo "demo: submitting recipes/demo.yaml to $url"
 document=$("$curation" corpora demo --samples minhash_dedup.duplicate --json 2> /dev/null \
     | sed -n 's/^ *"id": "\([A-Za-z0-9_.:/+-]*\)",*$/\1/p' | head -n 1) || document=
 
+echo "demo: the next night: this project's own pages are new, and some licences come once more"
+{
+    for page in README.md docs/*.md; do # their prose, as JSON: paragraphs that need no escapes but of quotes
+        awk 'BEGIN { RS = ""; ORS = "" } /^[A-Z*]/ && !/[{}|\\\t]/ { gsub(/\n/, " "); gsub(/[`*\[\]]/, ""); gsub(/"/, "\047"); print $0 "\\n\\n" }' \
+            "$page" | sed "s|^|{\"id\": \"$page\", \"text\": \"|; s|\$|\"}\n|"
+    done
+    for file in sample/licences/*.jsonl.gz; do
+        gzip -dc "$file" | sed -n 1,100p
+        break
+    done
+} | gzip -n > "$tonight"
+"$curation" submit recipes/demo.yaml --refresh --follow
+"$curation" corpora diff demo --samples 2
+
 cat << END
 
 Look further, with . .venv/bin/activate:
@@ -68,5 +84,6 @@ Look further, with . .venv/bin/activate:
   curation login http://127.0.0.1:8321 --key-file $key     # in another terminal
   curation jobs
   curation corpora demo --reasons
+  curation corpora demo --change
   curation corpora demo --explain '${document:-DOC_ID}'
 END

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
-from curation.change import Looked
+from curation.change import Looked, compare_inputs
 from curation.corpus import Corpus
 from curation.errors import MissingError, RedoError
 from curation.manifest import InputShard, Manifest, same_files
-from curation.pipeline.compare import check_meaning, compare_inputs
+from curation.pipeline.compare import check_meaning
 from curation.pipeline.identity import Identity
-from curation.pipeline.inputs import list_shards
+from curation.pipeline.inputs import list_shards, refuse_shared
 from curation.recipe import Recipe
 from services.confinement import Confinement
 from services.intake import Resolved
@@ -146,6 +146,7 @@ def estimate(
     recipe = resolved.recipe.pinned()
     found = [file for shard in list_shards(recipe) for file in shard.inputs()]
     confinement.check(file.uri for file in found)
+    refuse_shared(recipe, found)
     fingerprint = recipe.fingerprint()
     corpus = Corpus(recipe.output)
     newest = corpus.newest()

@@ -133,7 +133,7 @@ def test_the_help_has_sections_and_whole_sentences(
     headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Options:", "Library:", "Service:", "Administration:"]
     assert "..." not in out.split("Library:")[1]
-    assert "9  a job that was followed is held" in out
+    assert "9  a run, or a job that was followed, is held" in out
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.corpus import Corpus
+from curation.corpus import Corpus, Version
 from curation.difference import Difference, difference, spill
 from curation.difference.model import Cause
 from curation.errors import CorruptError, MissingError
 from curation.pipeline import curate
+from curation.report import Report
+from curation.retention import vacuum
 from curation.runner.local import LocalRunner
+from tests.nights import LATER, publish_night
 from tests.pipeline.inputs import recipe, write_inputs
 from tests.texts import GERMAN, essay, write_jsonl
 from tests.versions import Files, Record, publish
@@ -162,6 +165,21 @@ def test_versions_that_do_not_add_up_are_corrupt(tmp_path: Path) -> None:
     name = tmp_path / "_manifests/2-run-2.json"
     name.write_text(json.dumps(json.loads(name.read_text()) | {"documents": 7}))
     with pytest.raises(CorruptError, match="decisions lead to 2 documents of 6 bytes; version 2 has 7 of 6"):
+        difference(corpus)
+
+
+def test_a_version_that_is_vacuumed_while_it_is_compared_is_said_to_be_gone(tmp_path: Path) -> None:
+    class Vacuumed(Corpus):
+        """A vacuum takes a version between the look at what there is and the reading."""
+
+        def report_of(self, version: Version) -> Report:
+            vacuum(self, keep=1, grace_days=0, now=LATER)
+            return super().report_of(version)
+
+    corpus = Vacuumed(str(tmp_path / "corpus"))
+    publish_night(corpus, ["a"])
+    publish_night(corpus, ["b"])
+    with pytest.raises(MissingError, match=r"version 1 was vacuumed on .*: its files are not there any more"):
         difference(corpus)
 
 

@@ -16,7 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from curation.cli.options import ADMINISTRATION, LIBRARY, SERVICE
-from curation.errors import CurationError, Problem, RecipeError
+from curation.errors import CurationError, Problem, RecipeError, RedoError
+from curation.runner.interruption import may_interrupt
 
 HELP = "Turn raw text into a training corpus: `run` does it here, `submit` has a service do it."
 EXIT_CODES = """\b
@@ -65,11 +66,19 @@ COMMANDS = ("run", "held", "look", "keeping", "takedown", "index", "tools")
 PLUGINS = "curation.commands"
 REMIND_S = 1.0
 """How long after a Ctrl-C the code that goes on nevertheless is interrupted again."""
+SOON_S = 0.02
+"""The same, where it came while it must not be."""
 
 
 def _is_typed(problem: Problem) -> bool:
     """Whether it is about an option or (as its name in the help) an argument."""
     return problem.path.startswith("--") or problem.path.isupper()
+
+
+def _wrong(error: RecipeError) -> str:
+    if isinstance(error, RedoError):
+        return "the recipe has changed"
+    return f"the {'command' if all(map(_is_typed, error.problems)) else 'recipe'} is wrong"
 
 
 class _Interrupted(BaseException):
@@ -103,9 +112,8 @@ def main() -> None:
         with _interruptible():
             open_app()()
     except RecipeError as error:
-        what = "command" if all(map(_is_typed, error.problems)) else "recipe"
         complaints = "\n".join(f"  {problem}" for problem in error.problems)
-        _fail(f"the {what} is wrong:\n{complaints}", error.exit_code)
+        _fail(f"{_wrong(error)}:\n{complaints}", error.exit_code)
     except CurationError as error:
         _fail(str(error), error.exit_code)
     except _Interrupted as interrupted:
@@ -119,15 +127,20 @@ def _interruptible() -> Iterator[None]:
     was swallowed, it is raised again."""
     received: list[int] = []
 
-    def interrupt(number: int, _: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
         signal.signal(signal.SIGALRM, remind)
         signal.setitimer(signal.ITIMER_REAL, REMIND_S, REMIND_S)
-        raise KeyboardInterrupt
+        stop(frame)
 
-    def remind(*_: object) -> None:
+    def remind(_: int, frame: FrameType | None) -> None:
         if sys.exception() is None:  # else somebody is tidying up
+            stop(frame)
+
+    def stop(frame: FrameType | None) -> None:
+        if may_interrupt(frame):
             raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, SOON_S, REMIND_S)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

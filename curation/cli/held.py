@@ -51,6 +51,8 @@ def held_command(
         _tell(opened, held_run(opened, run), as_json=as_json)
         return
     runs = held_runs(opened)
+    if not runs:
+        opened.version()
     if as_json:
         print_json([held_json(drafts) for drafts in runs])
     else:

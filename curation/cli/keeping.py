@@ -60,6 +60,7 @@ def tags(
 ) -> None:
     """The tags, and the versions that have them."""
     from curation.corpus import Corpus
+    from curation.errors import MissingError
     from curation.render import screen
     from curation.render.keeping import show_tags
     from curation.tags import tag_history
@@ -68,6 +69,8 @@ def tags(
     opened = Corpus(corpus)
     opened.version()
     found = every_tag(opened) if history is None else tag_history(opened, history)
+    if history is not None and not found:
+        raise MissingError(f"{opened.url}: there never was a tag {history!r}")
     if as_json:
         print_json([tag.model_dump(mode="json") for tag in found])
     else:

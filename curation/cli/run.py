@@ -79,4 +79,4 @@ def refresh(
     if as_json:
         print_json(outcome.model_dump(mode="json", exclude={"report"}))
     else:
-        show_outcome(screen(), outcome)
+        show_outcome(screen(), outcome, loaded.refresh.vanished)

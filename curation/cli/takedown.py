@@ -65,6 +65,8 @@ def takedown(
     from curation.render import ProgressDisplay, screen
     from curation.render.takedown import show_certificate, show_look
 
+    if not (ids or url or source or licence):
+        raise RecipeError([Problem("--ids", "say what to take down: --ids, --url, --source or --licence")])
     criteria = _criteria(ids, url or [], source or [], licence or [])
     with (
         told_if_held(corpus, as_json=as_json),

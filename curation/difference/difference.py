@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from curation.change import Looked
+from curation.change import compare_inputs
 from curation.corpus import Corpus, Version
 from curation.difference.drift import drifts
 from curation.difference.findings import Findings
@@ -39,14 +39,29 @@ def difference(
     older = corpus.readable(previous(corpus.url, corpus.versions(), newer) if a is None else a)
     before = corpus.manifest_of(older)
     reports = corpus.report_of(older), corpus.report_of(newer)
+    with corpus.saying_what_is_gone(older.version, newer.version):
+        made = _made(corpus, (older, before), (newer, after), reports, samples, seed)
+    _check(made)
+    return made
+
+
+def _made(
+    corpus: Corpus,
+    a: tuple[Version, Manifest],
+    b: tuple[Version, Manifest],
+    reports: tuple[Report, Report],
+    samples: int,
+    seed: int,
+) -> Difference:
+    (older, before), (newer, after) = a, b
     reader = Reader(corpus, before, after, seed)
     found = Findings(reader.names, samples)
     match(reader, found)
-    made = Difference(
+    return Difference(
         corpus=corpus.url,
         a=_side(older, before),
         b=_side(newer, after),
-        inputs=_inputs(before, after),
+        inputs=compare_inputs(after.inputs, before),
         added=found.added(),
         removed=found.removed(),
         changed=found.changes(),
@@ -54,8 +69,6 @@ def difference(
         drift=drifts(corpus.storage, (before, after), reports),
         samples=found.samples(reader, seed),
     )
-    _check(made)
-    return made
 
 
 def _check(made: Difference) -> None:
@@ -87,20 +100,6 @@ def _side(version: Version, manifest: Manifest) -> Side:
         fingerprint=version.fingerprint,
         **amount(manifest.documents, manifest.bytes).model_dump(),
     )
-
-
-def _inputs(a: Manifest, b: Manifest) -> Looked:
-    known = {(file.source, file.uri): file for file in a.inputs}
-    new, changed, unchanged = [], [], 0
-    for file in b.inputs:
-        before = known.pop((file.source, file.uri), None)
-        if before is None:
-            new.append(file)
-        elif before.file != file.file:
-            changed.append(file)
-        else:
-            unchanged += 1
-    return Looked(unchanged=unchanged, new=tuple(new), changed=tuple(changed), vanished=tuple(known.values()))
 
 
 def _rules(a: Report, b: Report) -> tuple[Rule, ...]:

@@ -16,16 +16,17 @@ from curation.corpus import Corpus
 from curation.dedup import DedupResult, read_replaced
 from curation.dedup.stage import WHY_REPLACED
 from curation.document import ROW, SHARD
-from curation.errors import AccountingError
+from curation.errors import AccountingError, InputError
 from curation.manifest import InputShard, Kind, Manifest, Part, PieceFiles
 from curation.pipeline.accounts import account, check_failures
 from curation.pipeline.addresses import ADDRESSES, read_table, write_table
+from curation.pipeline.compare import meaning_after
 from curation.pipeline.filter import Run
 from curation.pipeline.finish import Finished
 from curation.pipeline.gates import check_gates
 from curation.pipeline.held import Drafts
 from curation.pipeline.identity import Identity
-from curation.pipeline.indexing import Memory, compacted
+from curation.pipeline.indexing import Memory, compacted, saying_how_to_mend
 from curation.pipeline.inputs import Files, Shard
 from curation.pipeline.progress import Watch
 from curation.pipeline.removal import Removal, removal
@@ -67,6 +68,7 @@ class _Strays:
     stranded: int = 0
 
 
+@saying_how_to_mend()
 def amend(corpus: Corpus, run: Run, identity: Identity, plan: Amendment, runner: Runner, watch: Watch) -> Drafts:
     """Everything but publishing. Raises as `curate`."""
     base = plan.base
@@ -88,6 +90,8 @@ def amend(corpus: Corpus, run: Run, identity: Identity, plan: Amendment, runner:
     report = _report(run.steps, before, rewritten, read, verdicts, moves)
     manifest = _manifest(run, identity, plan, _pieces(base, revisions, rewritten, finished), report)
     _check(manifest, report)
+    if plan.kind == "refresh" and not report.documents("kept"):
+        raise InputError(f"of {report.documents()} records none would be kept any more; nothing is published")
     if memory and verdicts:
         index = memory.write(parts, verdicts, runner)
         manifest = compacted(run, manifest.model_copy(update={"index": index}), runner)
@@ -294,7 +298,7 @@ def _manifest(
         created=datetime.now(UTC),
         recipe=run.recipe.model_dump(mode="json"),
         fingerprint=identity.fingerprint,
-        meaning=run.recipe.meaning() if plan.shards else plan.base.meaning,
+        meaning=meaning_after(run.recipe, plan.base, plan.inputs) if plan.kind == "refresh" else plan.base.meaning,
         inputs=plan.inputs,
         pieces=tuple(files.piece for files in pieces),
         shards=tuple(files.kept for files in pieces if files.kept),

@@ -17,7 +17,7 @@ from curation.pipeline.gates import check_gates
 from curation.pipeline.guard import Guard, Unguarded
 from curation.pipeline.held import Drafts
 from curation.pipeline.identity import Identity, begin, begun, sweep
-from curation.pipeline.inputs import Shard, list_shards
+from curation.pipeline.inputs import Shard, list_shards, refuse_shared
 from curation.pipeline.progress import Watch, unwatched
 from curation.pipeline.publishing import Outcome, found_again, publish_once
 from curation.pipeline.steps import deduplicate_parts, filter_shards, finish_parts, searched
@@ -47,6 +47,7 @@ def curate(
     corpus = Corpus(recipe.output)
     shards = list_shards(recipe)
     inputs = tuple(file for shard in shards for file in shard.inputs())
+    refuse_shared(recipe, inputs)
     guard.inputs(inputs)
     fingerprint = recipe.fingerprint()
     if (done := begun(corpus, fingerprint, inputs, run_id)) is not None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from curation import decision, document, manifest
 from curation.dedup import fingerprints, write_fingerprints
 from curation.errors import AccountingError, InputError
-from curation.pipeline.addresses import ADDRESSES, positions, read_table
+from curation.pipeline.addresses import ADDRESSES, read_table
 from curation.pipeline.inputs import Shard
 from curation.recipe import Recipe
 from curation.report import EXAMPLES, EXCERPT, Example, Report, example_order, first_examples
@@ -124,9 +124,11 @@ def _records(run: Run, shard: Shard) -> Iterator[tuple[str, pa.RecordBatch, Sequ
             yield uri, chunk.batch, chunk.failures
         return
     wanted = read_table(run.work.storage, [shard.only], ADDRESSES)
+    by_file = wanted.group_by(document.SHARD, use_threads=False).aggregate([(document.ROW, "list")])
+    rows = dict(zip(by_file[document.SHARD].to_pylist(), by_file[f"{document.ROW}_list"], strict=True))
     found = 0
     for uri, chunk in shard.read(run.recipe.limits):
-        batch = chunk.batch.filter(pc.is_valid(positions(pa.Table.from_batches([chunk.batch]), wanted)))
+        batch = chunk.batch.filter(pc.is_in(chunk.batch[document.ROW], rows[uri].values))
         found += batch.num_rows
         if batch.num_rows:
             yield uri, batch, ()
@@ -146,7 +148,10 @@ class _OpenPart:
         self._schema = pa.schema([*document.SCHEMA, *run.values])
         self._decision_schema = decision.decision_schema(run.values)
         self._texts = io.BytesIO()
-        self._writer = pq.ParquetWriter(self._texts, self._schema, compression="zstd", compression_level=1)
+        dictionary = decision.with_dictionary(self._schema)
+        self._writer = pq.ParquetWriter(
+            self._texts, self._schema, compression="zstd", compression_level=1, use_dictionary=dictionary
+        )
         self._fingerprints: list[pa.RecordBatch] = []
         self._decisions: list[pa.RecordBatch] = []
         self._examples: dict[str, list[Example]] = {}

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
 
 from curation.dedup import Bounds, DedupResult, ShardInput, read_grown, read_replaced
-from curation.dedup.index import Growth, Index, address_hashes, compact, due, open_index, segments_of, write_segment
+from curation.dedup.index import (
+    REBUILD,
+    Growth,
+    Index,
+    address_hashes,
+    compact,
+    due,
+    open_index,
+    segments_of,
+    write_segment,
+)
 from curation.dedup.stage import Uint64s
 from curation.document import ROW, SHARD
+from curation.errors import CorruptError, MissingError
 from curation.manifest import Manifest, Part
 from curation.pipeline.addresses import ADDRESSES, positions, read_table
 from curation.pipeline.filter import Part as Filtered
@@ -34,6 +46,18 @@ def shard_inputs(parts: Sequence[Filtered], first: int) -> list[ShardInput]:
         )
         for number, part in enumerate(parts, first)
     ]
+
+
+@contextmanager
+def saying_how_to_mend() -> Iterator[None]:
+    """Within, what is said of a file of the index that is lost or damaged ends with the command that makes it anew."""
+    try:
+        yield
+    except (CorruptError, MissingError) as error:
+        said = str(error)
+        if "/_index/" not in said or said.endswith(REBUILD):
+            raise
+        raise type(error)(f"{said}{REBUILD}") from error
 
 
 class Memory:
@@ -73,14 +97,22 @@ class Memory:
             if size > 1:
                 moves[size] = moves.get(size, 0) + by
 
-        for size in self.known.records(self._replaced(verdicts)[0]).copies.tolist():
+        for size in self._left(self._replaced(verdicts)[0], lost):
             move(size, -1)
         docs, more = self._grown(verdicts)
-        less = lost["lost"].take(positions(self.known.names(docs), lost.select(ADDRESSES.names)))
-        for size, down, up in zip(self.known.records(docs).copies.tolist(), less.to_pylist(), more, strict=True):
-            move(size - (down or 0), -1)
-            move(size - (down or 0) + up, 1)
+        for size, up in zip(self._left(docs, lost), more, strict=True):
+            move(size, -1)
+            move(size + up, 1)
         return moves
+
+    def _left(self, docs: Uint64s, lost: pa.Table) -> list[int]:
+        """For how many documents these known ones stand without the copies that they lose. Their names, to be found by,
+        are read where any are lost."""
+        copies: list[int] = self.known.records(docs).copies.tolist()
+        if lost.num_rows == 0:
+            return copies
+        less = lost["lost"].take(positions(self.known.names(docs), lost.select(ADDRESSES.names)))
+        return [size - (down or 0) for size, down in zip(copies, less.to_pylist(), strict=True)]
 
     def _hashes_of_removed(self) -> Uint64s:
         """Of the addresses of the documents that the revisions remove."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -75,7 +75,8 @@ def list_files(recipe: Recipe) -> list[Files]:
     for source in recipe.sources:
         storage, entries = find(source.uri)
         if not entries:
-            raise InputError(f"sources.{source.name}: nothing matches {source.uri}")
+            found = f"nothing matches {source.uri}; if that is meant, take the source out of the recipe"
+            raise InputError(f"sources.{source.name}: {found}")
         for entry in entries:
             if object_url(storage, entry.key).startswith(output):
                 where = f"it lies among the files of source {source.name}: {object_url(storage, entry.key)}"
@@ -83,6 +84,19 @@ def list_files(recipe: Recipe) -> list[Files]:
             format_of(entry.key, source)
         found.append(Files(source, storage.url, tuple(entries)))
     return found
+
+
+def refuse_shared(recipe: Recipe, inputs: Iterable[InputShard]) -> None:
+    """Raises RecipeError where two sources have the same file and the recipe deduplicates: a duplicate names its
+    survivor by file and record, which would not tell one source's documents from the other's."""
+    if recipe.exact is None and recipe.minhash is None:
+        return
+    sources: dict[str, str] = {}
+    for file in inputs:
+        other = sources.setdefault(file.uri, file.source)
+        if other != file.source:
+            what = f"{file.uri} is a file of source {other}, too: give it to one of them, or do not deduplicate"
+            raise RecipeError([Problem(f"sources.{file.source}", what)])
 
 
 def deal(files: Sequence[Files]) -> list[Shard]:
@@ -106,7 +120,7 @@ def _deal(source: Source, entries: Sequence[Entry]) -> Iterator[tuple[Entry, ...
 
 
 def _shard(source: Source, storage: str, files: tuple[Entry, ...]) -> Shard:
-    first = files[0].key
-    digest = hashlib.blake2b("\0".join([source.name, *(f.key for f in files)]).encode(), digest_size=8).hexdigest()
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(first).name.split(".")[0]).strip("-")[:40] or "shard"
+    uris = [object_url(open_storage(storage), file.key) for file in files]
+    digest = hashlib.blake2b("\0".join([source.name, *uris]).encode(), digest_size=8).hexdigest()
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(files[0].key).name.split(".")[0]).strip("-")[:40] or "shard"
     return Shard(name=f"{source.name}/{stem}-{digest}", source=source, storage=storage, entries=files)

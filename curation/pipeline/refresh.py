@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from curation.change import Change, Looked
+from curation.change import Change, Looked, compare_inputs
 from curation.corpus import Corpus
 from curation.errors import RedoError
 from curation.manifest import Manifest
 from curation.pipeline.amend import Amendment, amend
-from curation.pipeline.compare import check_meaning, compare_inputs
+from curation.pipeline.compare import check_meaning
 from curation.pipeline.curate import UNGUARDED, curate
 from curation.pipeline.guard import Guard
 from curation.pipeline.identity import Identity, begin, published_by, sweep
-from curation.pipeline.inputs import Files, Shard, deal, list_files
+from curation.pipeline.inputs import Files, Shard, deal, list_files, refuse_shared
 from curation.pipeline.progress import Watch, unwatched
 from curation.pipeline.publishing import Outcome, found_again, publish_once
 from curation.pipeline.rewrite import CHANGED, RETIRED, Revision
@@ -39,6 +39,7 @@ def refresh(
     """
     recipe = recipe.pinned()
     corpus = Corpus(recipe.output)
+    parent = corpus.head()  # before the base is looked up: whoever publishes from here on is noticed by the commit
     base = corpus.newest()
     if base is None:
         return curate(recipe, runner, run_id, watch, guard)
@@ -75,7 +76,10 @@ def refresh(
         revisions=tuple(_revisions(base, leaving)),
         tombstones=base.tombstones,
     )
-    identity = Identity.of(fingerprint, plan.inputs, corpus.head(), f"refresh {recipe.refresh.model_dump_json()}")
+    refuse_shared(recipe, plan.inputs)
+    # What has vanished cannot be read again, so it is part of what determines the result, whether it stays or not.
+    determined_by = (*plan.inputs, *looked.vanished)
+    identity = Identity.of(fingerprint, determined_by, parent, f"refresh {recipe.refresh.model_dump_json()}")
     run = begin(corpus, recipe, identity, run_id)
     return publish_once(
         corpus, run, identity.parent, lambda: amend(corpus, run, identity, plan, runner, watch), guard, watch

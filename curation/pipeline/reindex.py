@@ -14,6 +14,7 @@ from curation.manifest import Manifest, Part
 from curation.pipeline.guard import Unguarded
 from curation.pipeline.held import Drafts
 from curation.pipeline.identity import RUNS, Identity, begin, sweep
+from curation.pipeline.indexing import saying_how_to_mend
 from curation.pipeline.progress import CountedRunner, Watch, unwatched
 from curation.pipeline.publishing import Outcome, found_again, publish_once
 from curation.recipe import Recipe, validate_recipe
@@ -30,11 +31,12 @@ def reindex(corpus: Corpus, runner: Runner, how: How, watch: Watch = unwatched) 
     where there is no version, CorruptError where the index does not fit the version (then `rebuild`), ConflictError
     where somebody else publishes first.
     """
+    parent = corpus.head()  # before the base is looked up: whoever publishes from here on is noticed by the commit
     base = _newest(corpus)
     if how == "compact" and len(segments_of(base.index)) < 2:
         sweep(corpus)
         return found_again(corpus, base)
-    recipe, parent = _recipe(base), corpus.head()
+    recipe = _recipe(base)
     run = begin(corpus, recipe, Identity.of(base.fingerprint, base.inputs, parent, f"index {how}"), None)
     counted = CountedRunner(runner, "index", watch)
 
@@ -72,6 +74,7 @@ def check_index(corpus: Corpus, runner: Runner, watch: Watch = unwatched) -> int
 _HOWS: tuple[How, ...] = ("compact", "rebuild")
 
 
+@saying_how_to_mend()
 def _made(work: Work, runner: Runner, base: Manifest, recipe: Recipe, how: How, folder: str) -> tuple[Part, ...]:
     bounds, stages = Bounds(), (recipe.exact, recipe.minhash)
     if how == "rebuild":

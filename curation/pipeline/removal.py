@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,6 +47,10 @@ class Widowed(BaseModel):
     """Its duplicates whose survivor is gone, as ADDRESSES; those that leave the piece with their file are not."""
     files: dict[str, int]
     """How many orphans each input file has."""
+    replaced: str | None
+    """Those of the orphans that better ones had replaced, and that were not known to go: others may still name them."""
+    dropped: str | None
+    """Its duplicates that records name which leave: a better one had replaced them."""
     named: str | None
     """The removed documents, and the survivors that lose a copy, that its duplicates name, once for each."""
 
@@ -72,7 +77,8 @@ class _Item(BaseModel):
 
 def removal(run: Run, base: Manifest, revisions: Sequence[Revision], runner: Runner) -> Removal:
     """Look up what these revisions remove, and who is concerned: first in the pieces that they touch, then, by reading
-    three columns, in the decisions of all."""
+    a few columns, in the decisions of all. These are read once, and again for each link of a chain of replaced ones
+    whose end is removed."""
     pieces = list(base.files())
     own = {revision.piece: revision for revision in revisions}
     items = [_Item(files=pieces[number], revision=revision) for number, revision in own.items()]
@@ -82,8 +88,14 @@ def removal(run: Run, base: Manifest, revisions: Sequence[Revision], runner: Run
     every = [_Item(files=files, revision=own.get(n, Revision(piece=n))) for n, files in enumerate(pieces)]
     gone = tuple(key for each in leaving for key in (each.removed, each.chained) if key)
     named = tuple(each.named for each in leaving if each.named)
-    widowed = runner.map(partial(_widow, run, gone, named), every)
-    return Removal(leaving=leaving, widowed=tuple(each for each in widowed if each.orphans or each.named))
+    for rounds in count():
+        widowed = runner.map(partial(_widow, run, rounds, gone, named), every)
+        more = tuple(each.replaced for each in widowed if each.replaced)
+        if not more:
+            break
+        gone += more
+    found = (each for each in widowed if each.orphans or each.dropped or each.named)
+    return Removal(leaving=leaving, widowed=tuple(found))
 
 
 def cluster_moves(run: Run, found: Removal) -> tuple[dict[int, int], pa.Table]:
@@ -101,12 +113,13 @@ def cluster_moves(run: Run, found: Removal) -> tuple[dict[int, int], pa.Table]:
         if size > 1:
             moves[size] = moves.get(size, 0) + by
 
-    for count in _counts(removed, named):
-        move(1 + count, -1)
-    lost = lost.filter(pc.is_null(positions(lost, removed)))
-    for count, less in zip(_counts(lost, named), lost["count"].to_pylist(), strict=True):
-        move(1 + count, -1)
-        move(1 + count - less, 1)
+    for copies in _counts(removed, named):
+        move(1 + copies, -1)
+    dropped = read_table(storage, [each.dropped for each in found.widowed if each.dropped], ADDRESSES)
+    lost = lost.filter(pc.invert(pc.or_(_is_among(lost, removed), _is_among(lost, dropped))))
+    for copies, less in zip(_counts(lost, named), lost["count"].to_pylist(), strict=True):
+        move(1 + copies, -1)
+        move(1 + copies - less, 1)
     return moves, lost.rename_columns([SHARD, ROW, "lost"])
 
 
@@ -130,27 +143,32 @@ def _leave(run: Run, item: _Item) -> Leaving:
     return run.work.once(f"leaving/{number:06d}", Leaving, look)
 
 
-def _widow(run: Run, gone_keys: tuple[str, ...], named_keys: tuple[str, ...], item: _Item) -> Widowed:
+def _widow(run: Run, rounds: int, gone_keys: tuple[str, ...], named_keys: tuple[str, ...], item: _Item) -> Widowed:
     number = item.revision.piece
+    prefix = f"widowed/{rounds}/{number:06d}"
 
     def look() -> Widowed:
         storage = run.work.storage
-        table = _decisions(run, item.files, [])
+        table = _decisions(run, item.files, ["reason"])
         table = table.filter(pc.is_valid(table["survivor_row"]))
-        survivors = _survivors(table)
-        is_orphan = _is_among(survivors, read_table(storage, gone_keys, ADDRESSES))
-        concerned = pc.or_(is_orphan, _is_among(survivors, read_table(storage, named_keys, ADDRESSES)))
+        survivors, left = _survivors(table), read_table(storage, named_keys, ADDRESSES)
+        gone = read_table(storage, gone_keys, ADDRESSES)
+        is_orphan = _is_among(survivors, gone)
+        concerned = pc.or_(is_orphan, _is_among(survivors, left))
         stays = pc.invert(pc.is_in(table[SHARD], pa.array(item.revision.files.keys(), pa.string())))
-        orphans = table.filter(pc.and_(is_orphan, stays)).select(ADDRESSES.names)
-        counts = pc.value_counts(orphans[SHARD].combine_chunks()).to_pylist()
+        widows = table.filter(pc.and_(is_orphan, stays))
+        again = widows.filter(pc.and_(_is_replaced(widows), pc.invert(_is_among(widows, gone))))
+        counts = pc.value_counts(widows[SHARD].combine_chunks()).to_pylist()
         return Widowed(
             piece=number,
-            orphans=_written(run, f"widowed/{number:06d}.orphans", orphans),
-            files={count["values"]: count["counts"] for count in counts},
-            named=_written(run, f"widowed/{number:06d}.named", survivors.filter(concerned)),
+            orphans=_written(run, f"{prefix}.orphans", widows),
+            files={each["values"]: each["counts"] for each in counts},
+            replaced=_written(run, f"{prefix}.replaced", again),
+            dropped=_written(run, f"{prefix}.dropped", table.filter(_is_among(table, left))),
+            named=_written(run, f"{prefix}.named", survivors.filter(concerned)),
         )
 
-    return run.work.once(f"widowed/{number:06d}", Widowed, look)
+    return run.work.once(prefix, Widowed, look)
 
 
 def _decisions(run: Run, files: PieceFiles, columns: Sequence[str]) -> pa.Table:
@@ -188,4 +206,7 @@ def _counts(table: pa.Table, counted: pa.Table) -> list[int]:
 
 
 def _written(run: Run, name: str, table: pa.Table) -> str | None:
-    return write_table(run.work.storage, run.work.key(f"{name}.parquet"), table) if table.num_rows else None
+    """The key of a table of which the addresses are written; None where there are none."""
+    if table.num_rows == 0:
+        return None
+    return write_table(run.work.storage, run.work.key(f"{name}.parquet"), table.select(ADDRESSES.names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict
 from curation.corpus import Corpus
 from curation.document import ROW, SHARD, SOURCE
 from curation.errors import AccountingError, ConflictError, MissingError, OtherRunError, Problem
-from curation.manifest import Manifest, Part, part
+from curation.manifest import InputShard, Manifest, Part, part
 from curation.pipeline.addresses import write_table
 from curation.pipeline.amend import Amendment, amend
 from curation.pipeline.certificate import Asked, Certificate, Erasure, Findings, Holder, certificates, findings, holders
+from curation.pipeline.compare import means_the_same
 from curation.pipeline.erasure import check_erasable, erase, forget
 from curation.pipeline.filter import Run
 from curation.pipeline.guard import Guard, Unguarded
@@ -131,17 +132,19 @@ def takedown(
 def _publish(request: _Request, run_id: str | None, runner: Runner, watch: Watch, guard: Guard) -> Tombstone:
     """Publish the version without the documents; its tombstone."""
     corpus = request.corpus
+    parent = corpus.head()  # before the base is looked up: whoever publishes from here on is noticed by the commit
     base = corpus.manifest()
-    identity = _identity(request, base)
+    recipe = Recipe.model_validate(base.recipe)
+    files = tuple(_files(recipe)) if _may_promote(recipe, base) else ()
+    found_inputs = [file for shard in deal(files) for file in shard.inputs()]
+    identity = _identity(request, base, parent, found_inputs)
     name = run_id or identity.run_id
     check_id(name)
     if corpus.published(name) is not None:
         raise OtherRunError([Problem("--run-id", f"run {name} has published something else; give another id")])
     stone, found = _found(request, base, name, runner, watch)
     _check(request, found)
-    recipe = Recipe.model_validate(base.recipe)
-    files = tuple(_files(recipe)) if _may_promote(recipe, base) else ()
-    guard.inputs([file for shard in deal(files) for file in shard.inputs()])
+    guard.inputs(found_inputs)
     run = begin(corpus, recipe, identity, name)
     stone, own = _set(corpus.storage, stone)
     run = replace(run, tombstones=(*base.tombstones, own))
@@ -157,9 +160,12 @@ def _publish(request: _Request, run_id: str | None, runner: Runner, watch: Watch
     return stone
 
 
-def _identity(request: _Request, base: Manifest) -> Identity:
+def _identity(request: _Request, base: Manifest, parent: int, found: Sequence[InputShard]) -> Identity:
+    """Which of the base's files cannot be read again determines the result, too: their duplicates are stranded."""
     asked = hashlib.sha256(orjson.dumps([request.criteria.digest, request.reason])).hexdigest()
-    return Identity.of(base.fingerprint, base.inputs, request.corpus.head(), f"takedown {asked}")
+    there = {file.file for file in found}
+    lost = [file for file in base.inputs if file.file not in there]
+    return Identity.of(base.fingerprint, [*base.inputs, *lost], parent, f"takedown {asked}")
 
 
 def _found(request: _Request, base: Manifest, run: str, runner: Runner, watch: Watch) -> tuple[Tombstone, Matches]:
@@ -227,7 +233,7 @@ def _revisions(run: Run, base: Manifest, found: Matches, reason: str | None) -> 
 
 def _may_promote(recipe: Recipe, base: Manifest) -> bool:
     """Whether duplicates can be decided anew as the recipe decided the others; what cannot is stranded."""
-    return recipe.refresh.promote and recipe.meaning() == base.meaning
+    return recipe.refresh.promote and means_the_same(recipe, base)
 
 
 def _files(recipe: Recipe) -> Iterator[Files]:

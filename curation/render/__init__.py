@@ -271,12 +271,12 @@ def show_versions(console: Console, corpus: Corpus) -> None:
     from curation.render.keeping import marks
 
     said = marks(corpus)
-    table = _table(corpus.url, ">version", "published (UTC)", "recipe", "run", ">documents", ">text", "")
+    table = _table(corpus.url, ">version", "published (UTC)", "made by", "recipe", "run", ">documents", ">text", "")
     for version in reversed(corpus.versions()):
         published = version.published.strftime("%Y-%m-%d %H:%M:%S")
         numbers = (f"{version.documents:,}", size(version.bytes))
         marked = Text(", ".join(said.get(version.version, ())), style="cyan")
-        table.add_row(str(version.version), published, version.recipe, version.run, *numbers, marked)
+        table.add_row(str(version.version), published, version.kind, version.recipe, version.run, *numbers, marked)
     console.print(table)
 
 

@@ -3,48 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
+from rich.text import Text
 
 from curation.change import Change, Looked
 from curation.manifest import InputShard
 from curation.pipeline import Outcome
+from curation.pipeline.rewrite import CHANGED, RETIRED
 from curation.render import visible
 
+Vanished = Literal["keep", "retire"]
+
 _SHOWN = 5
+_WHY = {RETIRED: "whose input file has vanished", CHANGED: "whose input file has changed"}
 
 
-def show_outcome(console: Console, outcome: Outcome) -> None:
-    """What a refresh came to: a version and what changed, or what it looked at."""
+def show_outcome(console: Console, outcome: Outcome, vanished: Vanished) -> None:
+    """What a refresh came to: a version and what changed, or what it looked at. `vanished` is the recipe's word."""
     change = outcome.change
     if not outcome.published:
-        console.print(
-            f"Nothing new: version {outcome.version} has everything. {looked_at(change.looked)}", style="bold"
-        )
+        _say(console, f"Nothing new: version {outcome.version} has everything.", style="bold")
+        _say(console, looked_at(change.looked))
+        _show_vanished(console, change.looked, vanished)
         return
-    console.print(f"Version {outcome.version}: {outcome.report.documents('kept'):,} documents are kept.", style="bold")
-    show_change(console, change)
+    kept = outcome.report.documents("kept")
+    gained = change.read.documents("kept") - sum(cell.documents for cell in change.removed)
+    than = f", {_signed(gained)} against version {change.base}" if change.kind == "refresh" else ""
+    _say(console, f"Version {outcome.version}: {kept:,} documents are kept{than}.", style="bold")
+    _show_change(console, change, vanished)
 
 
-def show_change(console: Console, change: Change) -> None:
+def _show_change(console: Console, change: Change, vanished: Vanished) -> None:
     """What was looked at, read, removed and promoted."""
-    looked = change.looked
-    console.print(looked_at(looked))
-    for what, files in (("new", looked.new), ("changed", looked.changed), ("vanished", looked.vanished)):
-        _show_files(console, what, files)
-    read = change.read
+    looked, read = change.looked, change.read
+    if change.kind == "run":
+        _say(console, f"Everything was read: {len(looked.new):,} input files.")
+    else:
+        _say(console, looked_at(looked))
+        _show_files(console, "new", looked.new)
+        _show_files(console, "changed", looked.changed)
+        _show_vanished(console, looked, vanished)
     if read.documents():
         counts = ", ".join(f"{read.documents(outcome):,} {outcome}" for outcome in ("kept", "dropped", "failed"))
-        console.print(f"Read: {read.documents():,} records; {counts}.")
+        _say(console, f"Read: {read.documents():,} records; {counts}.")
         for step in read.funnel():
             for reason, count in step.reasons.items():
-                console.print(f"  dropped {count:,}  {reason}")
+                _say(console, f"  {count:>9,}  {reason}")
     for cell in change.removed:
-        console.print(f"Removed: {cell.documents:,} documents of {visible(cell.source)}  {cell.reason}")
-    if change.promoted or change.stranded:
-        console.print(
-            f"Duplicates of what was removed: {change.promoted:,} are kept now, {change.stranded:,} could not be "
-            "decided anew (their input file is gone or has changed)."
+        why = _WHY.get(cell.reason, cell.reason)
+        _say(console, f"Removed: {cell.documents:,} documents of {visible(cell.source)}, {why}.")
+    if change.promoted:
+        _say(console, f"Of these are kept now, because the copy that stood for them was removed: {change.promoted:,}.")
+    if change.stranded:
+        _say(
+            console,
+            f"Stranded: {change.stranded:,} duplicates of what was removed could not be decided anew; their input file "
+            "is gone or has changed.",
         )
 
 
@@ -54,8 +70,22 @@ def looked_at(looked: Looked) -> str:
     return f"Looked at {looked.unchanged + len(looked.new) + len(looked.changed):,} input files: {counts}."
 
 
+def _show_vanished(console: Console, looked: Looked, vanished: Vanished) -> None:
+    _show_files(console, "vanished", looked.vanished)
+    if looked.vanished and vanished == "keep":
+        _say(console, "  The documents of vanished files stay, as the recipe says (refresh.vanished: keep).")
+
+
 def _show_files(console: Console, what: str, files: Sequence[InputShard]) -> None:
     for file in files[:_SHOWN]:
-        console.print(f"  {what}: {visible(file.uri)}", highlight=False, soft_wrap=True)
+        _say(console, f"  {what}: {visible(file.uri)}")
     if len(files) > _SHOWN:
-        console.print(f"  … and {len(files) - _SHOWN:,} more that are {what}")
+        _say(console, f"  … and {len(files) - _SHOWN:,} more that {'are' if what == 'new' else 'have'} {what}")
+
+
+def _signed(count: int) -> str:
+    return f"{count:+,}" if count else "as many"
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    console.print(Text(line, style=style), soft_wrap=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_RULES = 15
 SHOWN_DRIFT = 10
+LEAST_CHANGE = 0.0005
+"""Rules whose drop rate has moved by less than this share are counted, and not shown."""
 _WHY = {
     "input_new": "from input files that are new",
     "input_left": "their input files left",
@@ -56,9 +58,9 @@ def _amounts(found: Difference) -> Table:
     grown = changed.after.bytes - changed.before.bytes, changed.after.tokens - changed.before.tokens
     rows = (
         (f"version {found.a.version}", f"{found.a.documents:,}", size(found.a.bytes), f"{found.a.tokens:,}"),
-        ("added", *_signed("+", found.added)),
-        ("removed", *_signed("-", found.removed)),
-        ("changed", f"{changed.documents:,}", f"{'-' if grown[0] < 0 else '+'}{size(abs(grown[0]))}", f"{grown[1]:+,}"),
+        ("added", *_signed(found.added, 1)),
+        ("removed", *_signed(found.removed, -1)),
+        ("changed", f"{changed.documents:,}", _grown(grown[0]), f"{grown[1]:+,}" if grown[1] else "0"),
         (f"version {found.b.version}", f"{found.b.documents:,}", size(found.b.bytes), f"{found.b.tokens:,}"),
     )
     for row in rows:
@@ -66,13 +68,16 @@ def _amounts(found: Difference) -> Table:
     return table
 
 
-def _signed(sign: str, found: Documents) -> tuple[str, str, str]:
+def _signed(found: Documents, sign: int) -> tuple[str, str, str]:
     total = found.total
-    return (
-        f"{sign}{total.documents:,}",
-        f"{sign}{size(total.bytes)}",
-        f"{sign}{total.tokens:,}",
-    )
+    if not total.documents:
+        return "0", "0", "0"
+    return f"{sign * total.documents:+,}", _grown(sign * total.bytes), f"{sign * total.tokens:+,}"
+
+
+def _grown(count: int) -> str:
+    """A size with its sign."""
+    return f"{'-' if count < 0 else '+'}{size(abs(count))}" if count else "0"
 
 
 def _groups(found: Difference, axis: str) -> Table:
@@ -88,8 +93,7 @@ def _groups(found: Difference, axis: str) -> Table:
         grown += changed[name].after.bytes - changed[name].before.bytes if name in changed else 0
         rows.append((-sum(documents), name, documents, grown))
     for _, name, documents, grown in sorted(rows)[:SHOWN_LANGUAGES]:
-        text = f"{'-' if grown < 0 else '+'}{size(abs(grown))}"
-        table.add_row(Text(visible(name) or "(unknown)"), *(f"{count:,}" for count in documents), text)
+        table.add_row(Text(visible(name) or "(unknown)"), *(f"{count:,}" for count in documents), _grown(grown))
     if len(rows) > SHOWN_LANGUAGES:
         table.add_row(f"{len(rows) - SHOWN_LANGUAGES} more")
     return table
@@ -119,14 +123,15 @@ def _rules(found: Difference) -> Table:
         "Rules that drop another share", "rule", ">dropped before", ">rate", ">dropped now", ">rate", ">change"
     )
     moved = [rule for rule in found.rules if rule.rate_a != rule.rate_b]
-    for rule in sorted(moved, key=lambda rule: (-abs(rule.rate_change or 1), rule.reason))[:SHOWN_RULES]:
-        change = f"{rule.rate_change:+.2%}" if rule.rate_change is not None else ""
+    much = [rule for rule in moved if rule.rate_change is None or abs(rule.rate_change) >= LEAST_CHANGE]
+    for rule in sorted(much, key=lambda rule: (-abs(rule.rate_change or 1), rule.reason))[:SHOWN_RULES]:
+        change = f"{100 * rule.rate_change:+.2f} points" if rule.rate_change is not None else ""
         table.add_row(
             Text(visible(rule.reason)), f"{rule.documents_a:,}", _rate(rule, "rate_a"), f"{rule.documents_b:,}",
             _rate(rule, "rate_b"), change,
         )  # fmt: skip
-    if len(moved) > SHOWN_RULES:
-        table.add_row(f"{len(moved) - SHOWN_RULES} more")
+    if len(moved) > (shown := min(len(much), SHOWN_RULES)):
+        table.add_row(f"{len(moved) - shown} more{'' if len(much) > shown else ', by less than 0.05 points'}")
     return table
 
 

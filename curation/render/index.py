@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from curation.dedup.index import due, segments_of
 from curation.manifest import Manifest
-from curation.render import visible
+from curation.render import _table, visible
 
 
 def index_json(manifest: Manifest) -> dict[str, Any]:
@@ -35,10 +34,9 @@ def index_json(manifest: Manifest) -> dict[str, Any]:
 def show_index(console: Console, manifest: Manifest) -> None:
     """The segments of a version's index as a table, oldest first."""
     segments = segments_of(manifest.index)
-    table = Table(title=f"dedup index of version {manifest.version}", title_justify="left")
-    table.add_column("segment")
-    for name in ("documents", "bytes", "bytes a document", "older gone", "older grown", "files"):
-        table.add_column(name, justify="right")
+    title = f"The dedup index of version {manifest.version}, oldest segment first"
+    columns = ("documents", "bytes", "a document", "gone from older", "grown in older", "files")
+    table = _table(title, "segment", *(f">{name}" for name in columns))
     for segment in segments:
         numbers = (
             segment.documents,
@@ -52,4 +50,4 @@ def show_index(console: Console, manifest: Manifest) -> None:
     console.print(table)
     documents, size = sum(each.documents for each in segments), sum(each.bytes for each in segments)
     if documents:
-        console.print(f"{documents:,} documents, {size:,} bytes, {size / documents:.0f} a document", highlight=False)
+        console.print(f"{documents:,} entries, {size:,} bytes, {size / documents:.0f} an entry.", highlight=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from curation.tags import Tag
 
 SHOWN_FILES = 10
-REASON_WIDTH = 60
+REASON_WIDTH = 100
 
 
 def marks(corpus: Corpus) -> Mapping[int, list[str]]:
@@ -38,6 +38,9 @@ def marks(corpus: Corpus) -> Mapping[int, list[str]]:
 
 def show_tags(console: Console, url: str, found: Sequence[Tag]) -> None:
     """Tags, or one tag's history."""
+    if not found:
+        console.print(Text(f"{url}: no version has a tag."), soft_wrap=True)
+        return
     shown = _table(url, "tag", ">version", "since (UTC)", "by")
     for tag in found:
         shown.add_row(tag.name, str(tag.version or "none"), f"{tag.when:%Y-%m-%d %H:%M:%S}", visible(tag.who))
@@ -46,7 +49,10 @@ def show_tags(console: Console, url: str, found: Sequence[Tag]) -> None:
 
 def show_holds(console: Console, url: str, found: Sequence[Hold]) -> None:
     """The legal holds in force."""
-    shown = _table(url, ">held", "since (UTC)", "by", "reason")
+    if not found:
+        console.print(Text(f"{url}: no version is under a legal hold."), soft_wrap=True)
+        return
+    shown = _table(url, ">version", "since (UTC)", "by", "reason")
     for hold in found:
         since = f"{hold.when:%Y-%m-%d %H:%M:%S}"
         shown.add_row(str(hold.version), since, visible(hold.who), Text(visible(hold.reason or "")))
@@ -61,11 +67,13 @@ def vacuumed_json(corpus: Corpus, found: Vacuumed, dry_run: bool) -> dict[str, A
 def show_vacuumed(console: Console, corpus: Corpus, found: Vacuumed, dry_run: bool) -> None:
     """What a vacuum removed, or (`dry_run`) would."""
     shown = _table(corpus.url, ">version", "", "why")
-    for number, why in sorted(found.stays.items(), reverse=True):
-        said = shortened(visible(", ".join(why)), REASON_WIDTH)
-        shown.add_row(str(number), Text("stays", style="green"), Text(said))
-    for number in reversed(found.versions):
-        shown.add_row(str(number), Text("would go" if dry_run else "gone", style="red"), "")
+    before = {gone.version for gone in found.gone} - set(found.versions)
+    for number in sorted({version.version for version in corpus.versions()} - before, reverse=True):
+        if number in found.versions:
+            shown.add_row(str(number), Text("would go" if dry_run else "gone", style="red"), "")
+        else:
+            why = ", ".join(found.stays.get(number, ("versions that stay need all its files",)))
+            shown.add_row(str(number), Text("stays", style="green"), Text(shortened(visible(why), REASON_WIDTH)))
     console.print(shown)
     if dry_run:
         for file in found.files[:SHOWN_FILES]:
@@ -73,6 +81,7 @@ def show_vacuumed(console: Console, corpus: Corpus, found: Vacuumed, dry_run: bo
         if len(found.files) > SHOWN_FILES:
             console.print(f"  … and {len(found.files) - SHOWN_FILES:,} more")
     what = "would be removed" if dry_run else "removed"
-    console.print(
-        f"{len(found.files):,} files {what}, {size(found.bytes)}; {found.spared:,} that no version needs stay"
-    )
+    console.print(f"{len(found.files):,} files {what}, {size(found.bytes)}.", highlight=False)
+    if found.spared:
+        said = f"{found.spared:,} files that no version needs stay for now: too young, or a run may want them."
+        console.print(said, highlight=False)

@@ -38,7 +38,10 @@ class StepsDisplay:
             self._bars.stop()
 
     def show(self, step: str, done: int, total: int, rate: str) -> None:
-        """Show a step as it is now, however often it is told; `rate` is empty while it is not known."""
+        """Show a step as it is now, however often it is told, if there is work in it. `rate` is empty while it is
+        not known."""
+        if not total:
+            return
         if self._bars:
             if step not in self._tasks:
                 self._tasks[step] = self._bars.add_task(step, total=total, rate="")

@@ -77,9 +77,26 @@ def _erased(erasure: Erasure | None) -> Sequence[tuple[str, str]]:
 
 
 def _show_holders(console: Console, holders: Sequence[Holder], unknown: Sequence[int]) -> None:
+    """Which versions held documents: those with equally many in a line."""
+    by_count: dict[int, list[int]] = {}
     for holder in holders:
-        tagged = f" ({', '.join(map(visible, holder.tags))})" if holder.tags else ""
-        console.print(Text(f"Version {holder.version}{tagged}, run {holder.run}, held {holder.documents:,} of them."))
+        by_count.setdefault(holder.documents, []).append(holder.version)
+    for count, versions in by_count.items():
+        console.print(Text(f"Held by {versions_named(versions)}: {count:,} of them."))
+    for holder in holders:
+        if holder.tags:
+            console.print(Text(f"Version {holder.version} has the tags: {', '.join(map(visible, holder.tags))}."))
     if unknown:
-        numbers = ", ".join(map(str, unknown))
-        console.print(Text(f"Of versions {numbers} nobody can tell: their files had been removed before."))
+        console.print(Text(f"Of {versions_named(unknown)} nobody can tell: the files had been removed before."))
+
+
+def versions_named(versions: Sequence[int]) -> str:
+    """Versions in words, those in a row as a range: `versions 2 to 6, 8`."""
+    ranges: list[list[int]] = []
+    for version in sorted(versions):
+        if ranges and version == ranges[-1][1] + 1:
+            ranges[-1][1] = version
+        else:
+            ranges.append([version, version])
+    said = [str(first) if first == last else f"{first} to {last}" for first, last in ranges]
+    return f"version{'s' if len(versions) > 1 else ''} {', '.join(said)}"

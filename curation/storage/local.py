@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BUFFER_BYTES = 1 << 20
+SEEKING_BUFFER_BYTES = 1 << 16
+"""Of a file that is read here and there, as Parquet is: what is read ahead is mostly in vain."""
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 _TRY_AGAIN = (errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EMFILE)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
@@ -86,7 +88,7 @@ class LocalStorage:
         return io.BufferedReader(self._raw(key), BUFFER_BYTES)
 
     def open_seekable(self, key: str) -> BinaryIO:
-        return self.open(key)
+        return io.BufferedReader(self._raw(key), SEEKING_BUFFER_BYTES)
 
     def write(self, key: str, data: bytes) -> Entry:
         return self._put(key, data, os.replace)

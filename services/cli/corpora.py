@@ -158,8 +158,9 @@ def _show_corpus(found: Any) -> None:
 
 
 def _show_versions(found: list[Any]) -> None:
-    columns = (">version", "published", "recipe", "run", ">documents", ">text")
-    show_table("", columns, ((v.version, v.published, v.recipe, v.run, v.documents, _size(v.bytes)) for v in found))
+    columns = (">version", "published", "recipe", "run", ">documents", ">text", "")
+    rows = ((v.version, v.published, v.recipe, v.run, v.documents, _size(v.bytes), v.gone or "") for v in found)
+    show_table("", columns, rows)
 
 
 def _show_change(found: VersionChange) -> None:

@@ -312,9 +312,11 @@ def _ending(job: Job) -> str:
     if job.state is State.SUCCEEDED and job.published is False:
         return f"{job.id}: nothing new; version {job.version} of {job.corpus} was published before"
     if job.state is State.SUCCEEDED:
-        return f"{job.id} published version {job.version} of {job.corpus}: {_kept(job)}"
+        said = (job.message or "").removeprefix(f"version {job.version}: ")
+        return f"{job.id} published version {job.version} of {job.corpus}: {said or _kept(job)}"
     if job.state is State.HELD:
-        return f"{job.id} is held: curation approve {job.id}, or curation discard {job.id}"
+        why = f": {job.message}" if job.message else ""
+        return f"{job.id} is held{why}\nLet it go on: curation approve {job.id}, or end it: curation discard {job.id}"
     if job.state is State.PAUSED:
         return f"{job.id} is paused: curation resume {job.id}"
     return f"{job.id} is {job.state}: {job.message or job.reason or 'no reason given'}"

@@ -107,7 +107,8 @@ def show(schedule: ScheduleArgument, limit: LimitOption = 10, as_json: JsonOptio
     show_facts(found.model_dump(mode="json").items())
     if occurrences:
         columns = ("occurrence", "kind", "state", "job", "job's state", "why")
-        show_table("", columns, ((o.occurrence, o.kind, o.state, o.job_id, o.job_state, o.reason) for o in occurrences))
+        rows = ((o.occurrence, o.kind, o.state, o.job_id, o.job_state, o.reason or o.job_message) for o in occurrences)
+        show_table("", columns, rows)
 
 
 def create(

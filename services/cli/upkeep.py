@@ -156,12 +156,13 @@ def vacuum(
 
 def _show_vacuum(found: VacuumReport) -> None:
     from curation.render import size
+    from curation.render.takedown import versions_named
 
     show_table(
         "Versions that stay", (">version", "why"), ((one.version, "; ".join(one.reasons)) for one in found.stays)
     )
     what = f"{found.files:,} files, {size(found.bytes)}"
-    gone = f", with the documents of the versions {', '.join(map(str, found.versions))}" if found.versions else ""
+    gone = f", which {versions_named(found.versions)} cannot be read without" if found.versions else ""
     say(f"{what}, {'would go: say --yes' if found.dry_run else 'are gone'}{gone}.")
     if found.spared:
         say(f"{found.spared:,} files that no version needs stay for now: too young, or a run may want them.")

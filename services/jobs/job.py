@@ -301,7 +301,7 @@ class Claim(BaseModel):
     approved: str | None = None
     """The digest of what has been."""
     has_begun: bool = False
-    """Whether its run has records already."""
+    """Whether its run has had records already."""
     permitted: int | None = None
     """The version that an earlier attempt may have published."""
     workers: int | None = None

@@ -19,6 +19,8 @@ from services.settings import Settings
 
 CANDIDATES = 32
 """How many jobs a claim looks at; those that others take meanwhile are passed over."""
+UNRECORDED = frozenset({"look", "erase"})
+"""The steps that leave no records in the folder of a run."""
 
 
 def claim(database: Database, settings: Settings, owner: str) -> Claim | None:
@@ -105,7 +107,7 @@ def _claim(connection: Connection, job: LockedJob, lease: Lease) -> Claim:
         recipe=large.recipe,
         hold=row["hold"],
         approved=row["held_digest"] if row["approved"] else None,
-        has_begun=bool(large.progress),
+        has_begun=any(step["step"] not in UNRECORDED for step in large.progress),
         permitted=row["permitted"],
         workers=row["workers"],
         traceparent=row["traceparent"],

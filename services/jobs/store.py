@@ -28,6 +28,7 @@ from services.jobs.job import (
     JobFilter,
     Lease,
     LogLine,
+    Mode,
     NewJob,
     NewLogLine,
     Orders,
@@ -153,11 +154,20 @@ class JobStore:
         return self.get(project_id, job_id)
 
     def retry(
-        self, project_id: str, job_id: str, by: str, *, start: Literal["records", "beginning"] = "records"
+        self,
+        project_id: str,
+        job_id: str,
+        by: str,
+        *,
+        start: Literal["records", "beginning"] = "records",
+        may_take_down: bool = True,
     ) -> Job:
         """A final job that did not succeed goes back to QUEUED: on from its last record, or with a new run. What was
-        approved must be approved again, unless it may be published already."""
+        approved must be approved again, unless it may be published already. Forbidden for a takedown by whom it could
+        not have been asked for."""
         with self._asked(project_id, job_id) as job:
+            if job.row["mode"] == Mode.TAKEDOWN and not may_take_down:
+                raise Forbidden("to retry a takedown is to ask for it, which needs the permission corpora:govern")
             _require(job, State.FAILED, State.CRASHED, State.CANCELLED)
             asked = {"what": "retry", "by": by, "start": start}
             job.connection.execute(

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from services.jobs.job import Claim
 from services.logs import clean
-from services.runner.forks import Forks
+from services.runner.forks import EXIT, Forks
 from services.settings import Settings
 
 TAIL_BYTES = 4096
@@ -49,7 +49,7 @@ class Child:
             except BlockingIOError:
                 return False
             if said:
-                self._exit_code = int(said)
+                self._exit_code = int(said.removeprefix(EXIT.encode()))
             else:  # whoever forked it is gone, and nobody else would see how it ends
                 self._kill_group()
             self._is_gone = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from curation.change import Change, Looked
+from curation.change import Change
 from curation.corpus import Corpus
 from curation.errors import (
     AccountingError,
@@ -22,8 +22,6 @@ from curation.errors import (
 )
 from curation.manifest import InputShard, Manifest
 from curation.pipeline import Outcome, Progress, curate, is_begun, refresh
-from curation.pipeline.certificate import certificates
-from curation.pipeline.takedown import takedown
 from curation.recipe import Recipe, validate_recipe
 from curation.report import Report
 from curation.runner import open_runner
@@ -37,12 +35,13 @@ from services.jobs.job import Claim, Condition, Ending, Mode, Takedown
 from services.jobs.rows import run_id
 from services.jobs.states import State
 from services.jobs.store import JobStore
-from services.jobs.takedowns import criteria_of
 from services.jobs.work import Anew
 from services.runner.heart import Heart
 from services.runner.patience import AWAY, patiently
 from services.runner.progress import Meter
+from services.runner.sentences import made, nothing_new
 from services.runner.stopper import Stopped, Stopper, Why
+from services.runner.takedown import is_certified, leftover, take_down
 from services.settings import Settings
 
 log = logging.getLogger("services.runner")
@@ -82,12 +81,15 @@ class TryAgain(Exception):  # noqa: N818, it ends this process, not the job
 
 
 class _Held(Exception):  # noqa: N818, it is no error
-    """The run is done but for publishing, which must be approved."""
+    """The run is done but for what must be approved."""
 
-    def __init__(self, digest: str, report: Report, breaches: Sequence[str]) -> None:
+    def __init__(self, digest: str, what: str, read: Report | None = None, breaches: Sequence[str] = ()) -> None:
         super().__init__("held")
         self.digest = digest
-        self.report = report
+        self.what = what
+        """What waits, for people."""
+        self.read = read
+        """What the run read."""
         self.breaches = breaches
         """Of the recipe's gates, a sentence each."""
 
@@ -158,14 +160,25 @@ class Execution:
             if may_have and (done := self._done()) is not None:
                 log.warning("it was published nevertheless: %s", error)
                 return done
+            own = self._own_version() if may_have else None
             is_settled = self._permitted is not None and self._is_settled()
         except StorageError as second:
             if self._goes_on_after(second):
                 raise TryAgain(f"{second} (after: {error})") from error
-            is_settled = False
-        if self._goes_on_after(error):
+            own, is_settled = None, False
+        if _may_go_through(error) or (own is None and not is_settled and self._goes_on_after(error)):
             raise TryAgain(f"{type(error).__name__}: {error}") from error
-        return self._failed(error).model_copy(update={"is_settled": is_settled})
+        if own is None:
+            return self._failed(error).model_copy(update={"is_settled": is_settled})
+        return self._unfinished(own, error)
+
+    def _unfinished(self, version: int, error: Exception) -> Ending:
+        """How a takedown ended that has published its version, but could not erase what it took down."""
+        failed = self._failed(error)
+        message = f"version {version} is without the documents, but their texts are not erased: {failed.message}"
+        message = f"{message}; to go on, retry the job"
+        found = {"message": message, "version": version, "published": True, "is_settled": True}
+        return failed.model_copy(update=found)
 
     def _failed(self, error: Exception) -> Ending:
         reason = next((reason for kind, reason in REASONS if isinstance(error, kind)), None)
@@ -191,12 +204,8 @@ class Execution:
         is_approved = self._approved == manifest.digest
         self._tell_gates(breaches, is_approved=is_approved)
         if (self._claim.hold or breaches) and not is_approved:
-            raise _Held(manifest.digest, report, breaches)
-        self._stopper.shield()
-        reach("driver.before_permit")
-        self._permitted = manifest.version  # as far as this process can tell, should the answer be lost
-        self._permit(manifest)
-        reach("driver.after_permit")
+            raise _Held(manifest.digest, f"to be published: {made(report, change)}", change.read, breaches)
+        self._pass(manifest.version, manifest.digest)
 
     def _tell_gates(self, breaches: Sequence[str], *, is_approved: bool) -> None:
         if breaches:
@@ -204,10 +213,18 @@ class Execution:
         elif self._gates:
             self._is_so("GatePassed", f"{self._gates} of {self._gates}")
 
-    def _permit(self, manifest: Manifest) -> None:
+    def _pass(self, version: int, digest: str) -> None:
+        """From here on nobody stops the work, until the corpus says what became of it."""
+        self._stopper.shield()
+        reach("driver.before_permit")
+        self._permitted = version  # as far as this process can tell, should the answer be lost
+        self._permit(version, digest)
+        reach("driver.after_permit")
+
+    def _permit(self, version: int, digest: str) -> None:
         lease = self._claim.lease
         try:
-            patiently(lambda: self._store.permit(lease, manifest.version, manifest.digest), self._heart.good_until)
+            patiently(lambda: self._store.permit(lease, version, digest), self._heart.good_until)
         except LostLease:
             self._stopper.stop(Why.LOST)
             raise Stopped from None
@@ -235,10 +252,9 @@ class Execution:
                 outcome = self._outcome(recipe, runner)
             except _Held as held:
                 reach("driver.held")
-                message = f"{held.report.documents('kept'):,} documents wait to be published"
-                self._is_so("Held", message)
-                message = "; ".join([message, *held.breaches])
-                ending = self._ending(State.HELD, "gate" if held.breaches else "approval", message, report=held.report)
+                self._is_so("Held", held.what)
+                message = "; ".join([held.what, *held.breaches])
+                ending = self._ending(State.HELD, "gate" if held.breaches else "approval", message, read=held.read)
                 return ending.model_copy(update={"held_digest": held.digest})
             except OtherRunError as error:
                 log.warning("%s", error)
@@ -258,27 +274,15 @@ class Execution:
         return curate(recipe, runner, run, self._watch, self)
 
     def _take_down(self, asked: Takedown, runner: Runner, run: str, url: str) -> Outcome:
-        criteria, by = criteria_of(asked), self._claim.by
-        taken = takedown(
-            url,
-            criteria,
-            runner,
-            reason=asked.reason,
-            erase=asked.erase,
-            who=by,
-            run_id=run,
-            watch=self._watch,
-            guard=self,
-        )
-        corpus, done = Corpus(url), taken.certificate
-        self._is_so("Certified", f"certificate {done.number}: {done.documents.lines:,} documents")
-        return Outcome(
-            run=done.run,
-            version=done.version,
-            published=taken.published,
-            report=corpus.report(done.version),
-            change=corpus.change(done.version),
-        )
+        corpus = Corpus(url)
+        left = leftover(corpus, asked)
+        if left is not None and self._permitted is None:
+            if self._claim.hold and self._approved != left.digest:
+                raise _Held(left.digest, f"to be erased: what version {left.version} took down")
+            self._pass(left.version, left.digest)
+        outcome, certificate = take_down(self._claim, asked, corpus, runner, run, self._watch, self)
+        self._is_so("Certified", f"certificate {certificate.number}: {certificate.documents.lines:,} documents")
+        return outcome
 
     def _has_records(self) -> bool:
         """Whether there is something that the run goes on from: records, or what it has published."""
@@ -331,38 +335,43 @@ class Execution:
     def _is_whole(self, corpus: Corpus, run: str) -> bool:
         """Whether nothing is left to do once this run has published: a takedown is over when it is certified."""
         asked = self._claim.takedown
-        every = certificates(corpus.storage).history() if asked is not None else ()
-        return asked is None or any((one.run, one.asked.erase) == (run, asked.erase) for one in every)
+        return asked is None or is_certified(corpus, run, erase=asked.erase)
+
+    def _own_version(self) -> int | None:
+        """The version that one of the job's runs has published."""
+        corpus = self._corpus
+        if corpus is None:
+            return None
+        return next((found for own in self._run_ids() if (found := corpus.published(own)) is not None), None)
 
     def _is_settled(self) -> bool:
         """Whether the corpus has passed the version that the job was permitted to publish, and none of its runs did it:
         so nor can a worker that still sleeps."""
         if self._corpus is None or self._permitted is None or self._corpus.head() < self._permitted:
             return False
-        return all(self._corpus.published(own) is None for own in self._run_ids())
+        return self._own_version() is None
 
     def _goes_on_after(self, error: Exception) -> bool:
         """Whether another attempt may go through; one that may have published has to look, whatever the store says."""
         return _may_go_through(error) or (self._permitted is not None and isinstance(error, StorageError))
 
     def _succeeded(self, version: int, published: bool, report: Report, change: Change) -> Ending:
-        read = report if self._claim.mode is Mode.RUN else change.read
-        if published:
-            message = f"version {version}: {_made(report, change)}"
-        else:
-            message = f"nothing is new since version {version}{_found(change, self._claim.mode)}"
+        message = f"version {version}: {made(report, change)}"
+        if not published:
+            message = nothing_new(version, change, self._claim.mode)
         reason = "" if published else "nothing-new"
         self._is_so("Published", message, reason=reason)
-        ending = self._ending(State.SUCCEEDED, reason, message, report=read)
+        read = report if self._claim.mode is Mode.RUN else change.read
+        ending = self._ending(State.SUCCEEDED, reason, message, read=read)
         return ending.model_copy(update={"version": version, "published": published})
 
-    def _ending(self, state: State, reason: str, message: str, *, report: Report | None = None) -> Ending:
+    def _ending(self, state: State, reason: str, message: str, *, read: Report | None = None) -> Ending:
         return Ending(
             state=state,
             reason=reason,
             message=message,
-            documents_read=None if report is None else report.documents(),
-            documents_kept=None if report is None else report.documents("kept"),
+            documents_read=None if read is None else read.documents(),
+            documents_kept=None if read is None else read.documents("kept"),
             conditions=tuple(self._conditions),
         )
 
@@ -376,32 +385,6 @@ class Execution:
             *(other for other in self._conditions if other.type != condition),
             Condition(type=condition, is_true=is_true, at=self._meter.now(), reason=reason, message=message),
         ]
-
-
-def _made(report: Report, change: Change) -> str:
-    """What a version is, and how it came of the one before it."""
-    kept, read = report.documents("kept"), change.read
-    if change.kind == "run":
-        return f"{kept:,} of {report.documents():,} documents are kept"
-    said = f"{read.documents('kept'):,} of {read.documents():,} documents that were read are kept, {kept:,} in all"
-    if change.kind == "refresh":
-        return f"{_compared(change.looked)}; {said}"
-    removed = sum(cell.documents for cell in change.removed)
-    return f"{removed:,} documents are taken down, {change.promoted:,} of their duplicates are kept; {kept:,} in all"
-
-
-def _found(change: Change, mode: Mode) -> str:
-    """What was found where nothing was to do."""
-    if mode is Mode.TAKEDOWN:
-        return ", which took these documents down"
-    if mode is not Mode.REFRESH or change.kind != "refresh":
-        return ""
-    looked, vanished = change.looked, len(change.looked.vanished)
-    return f": looked at {looked.unchanged:,} files{f', {vanished:,} have vanished' if vanished else ''}"
-
-
-def _compared(looked: Looked) -> str:
-    return f"{len(looked.new):,} new, {len(looked.changed):,} changed, {len(looked.vanished):,} vanished files"
 
 
 def _may_go_through(error: Exception) -> bool:

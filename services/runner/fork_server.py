@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from services.runner import driver, execution  # noqa: F401, a driver needs it once it has a job
-from services.runner.forks import DESCRIPTORS, FORK
+from services.runner.forks import DESCRIPTORS, EXIT, FORK, PID
 from services.settings import replace_environment
 
 
@@ -83,12 +83,12 @@ class ForkServer:
         try:
             pid = os.fork()
         except OSError as error:
-            _tell(told, error.strerror)
+            _tell(told, f"no driver can be forked: {error.strerror}")
             os.close(told)
             pid = -1
         if pid == 0:
             _become(environment, standard_input, output)
-            _tell(told, os.getpid())
+            _tell(told, f"{PID} {os.getpid()}")
             os.close(told)
             return True
         for descriptor in (environment, standard_input, output):
@@ -116,11 +116,12 @@ def _bury(child: Forked) -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)  # not yet reaped, so the group's id is still its own
-    _tell(child.told, os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1]))
+    code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
+    _tell(child.told, f"{EXIT} {code}")
     _let_go(child)
 
 
-def _tell(pipe: int, what: object) -> None:
+def _tell(pipe: int, what: str) -> None:
     with suppress(BrokenPipeError):  # its runner does not listen any more
         os.write(pipe, f"{what}\n".encode())
 

@@ -18,7 +18,9 @@ import services
 
 FORK = b"f"
 """A request. With it come the descriptors of the driver's environment (a file of JSON), standard input and output, and
-of the pipe that is told its process id, or why there is none, and later its exit code: each on a line."""
+of the pipe that is told what becomes of it, a line each: its process id or why there is none, later its exit code."""
+PID, EXIT = "pid", "exit"
+"""What those lines begin with that hold a number: no exit code may be taken for a process."""
 DESCRIPTORS = 4
 THREADLESS = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -39,8 +41,8 @@ class Started:
     standard_input: int
     output: int
     told: int
-    """Says the exit code on a line, once it has ended and nothing of its process group is left; ends without one where
-    the process that forked it is gone."""
+    """Says `exit CODE` on a line, once it has ended and nothing of its process group is left; ends without it where the
+    process that forked it is gone. It does not block."""
 
 
 class Forks:
@@ -130,6 +132,9 @@ def _pid(told: int) -> int:
         if not (byte := os.read(told, 1)):
             raise OSError("the process that forks drivers has ended; its standard error says why")
         said += byte
-    if not said.strip().isdigit():
+    kind, _, number = said.decode().strip().partition(" ")
+    if kind == EXIT:
+        raise OSError(f"the driver ended with {number} before it began; the standard error of its runner says why")
+    if kind != PID:
         raise OSError(said.decode().strip())
-    return int(said)
+    return int(number)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from types import FrameType
 
+from curation.runner.interruption import may_interrupt
+
 
 class Why(StrEnum):
     """Why a driver stops before its job is done."""
@@ -78,11 +80,12 @@ class Stopper:
         finally:
             self._working = False
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        if self._working and not self._is_shielded and sys.exception() is None:  # else somebody is tidying up
+    def _interrupt(self, _number: int, frame: FrameType | None) -> None:
+        is_tidying_up = sys.exception() is not None
+        if self._working and not self._is_shielded and not is_tidying_up and may_interrupt(frame):
             raise Stopped
 
-    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
+    def _terminate(self, _number: int, frame: FrameType | None) -> None:
         if self.why is None:
             self.why, self._since = Why.DRAINED, time.monotonic()
-        self._interrupt(_number, _frame)
+        self._interrupt(_number, frame)

@@ -50,9 +50,9 @@ def definition_values(new: NewSchedule) -> dict[str, Any]:
 
 
 def occurrence_rows(schedule_id: str) -> Select[Any]:
-    """A schedule's occurrences, each with the state of its job."""
+    """A schedule's occurrences, each with what there is to say of its job."""
     return (
-        select(occurrences, jobs.c.state.label("job_state"))
+        select(occurrences, jobs.c.state.label("job_state"), jobs.c.message.label("job_message"))
         .outerjoin(jobs, jobs.c.id == occurrences.c.job_id)
         .where(occurrences.c.schedule_id == schedule_id)
     )
@@ -71,6 +71,7 @@ def occurrence_of(row: RowMapping, cron: Cron) -> Occurrence:
         reason=row["reason"],
         job_id=row["job_id"],
         job_state=row["job_state"] and State(row["job_state"]),
+        job_message=row["job_message"],
     )
 
 

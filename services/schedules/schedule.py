@@ -209,6 +209,8 @@ class Occurrence(Shown):
     reason: str
     job_id: str | None
     job_state: State | None
+    job_message: str | None = None
+    """What its job says: `version 8: 3 new, …`, or that nothing was new."""
 
 
 class Preview(Shown):

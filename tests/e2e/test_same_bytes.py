@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -12,9 +13,10 @@ import pytest
 import yaml
 
 from curation.corpus import Corpus
-from curation.pipeline import curate
+from curation.pipeline import curate, refresh
 from curation.runner.local import LocalRunner
 from curation.runner.ray import RayRunner
+from tests.e2e import night
 from tests.pipeline.inputs import recipe
 from tests.storage.servers import S3Server
 
@@ -59,3 +61,45 @@ def test_s3_gives_the_same_bytes_and_answers_the_same_questions(
         for part in corpus.manifest().shards:
             assert corpus.read(part)
         assert not curate(wanted, LocalRunner()).published
+
+
+@pytest.fixture(scope="module")
+def evening(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of three nights, whose input has changed since."""
+    return night.prepare(tmp_path_factory.mktemp("night"))
+
+
+@pytest.fixture(scope="module")
+def refreshed(evening: Path) -> str:
+    """The digest of what a refresh on the local engine makes of it."""
+    wanted = night.recipe(evening.parent, shutil.copytree(evening, evening.parent / "expected"))
+    refresh(wanted, LocalRunner())
+    return Corpus(wanted.output).manifest().digest
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_refresh_on_ray_gives_the_same_bytes(
+    evening: Path, refreshed: str, tmp_path: Path, ray_cluster: str, workers: int
+) -> None:
+    wanted = night.recipe(evening.parent, shutil.copytree(evening, tmp_path / "corpus"))
+    with RayRunner(workers) as runner:
+        outcome = refresh(wanted, runner)
+    assert (outcome.version, outcome.change.promoted) == (night.NIGHTS + 1, 3)
+    assert Corpus(wanted.output).manifest().digest == refreshed
+
+
+@pytest.mark.parametrize("server", ["moto", pytest.param("ceph", marks=pytest.mark.ceph)])
+def test_a_refresh_on_s3_gives_the_same_bytes(
+    evening: Path, refreshed: str, server: str, request: pytest.FixtureRequest
+) -> None:
+    store: S3Server = request.getfixturevalue(server)
+    with store.used():
+        url = f"{store.make_bucket(f'b-{uuid.uuid4()}')}/corpora/nightly"
+        night.copy(evening, url)
+        wanted, corpus = night.recipe(evening.parent, url), Corpus(url)
+        assert refresh(wanted, LocalRunner()).published
+        assert corpus.manifest().digest == refreshed
+        assert corpus.verify() > 0
+        assert night.kept(corpus) == night.AFTER
+        assert corpus.storage.list("_runs/") == []
+        assert not refresh(wanted, LocalRunner()).published

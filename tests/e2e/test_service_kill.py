@@ -7,16 +7,19 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from curation.pipeline.certificate import certificates, checked_certificate
+from curation.storage import open_storage
 from services.client import UnreachableError
-from services.jobs.job import Submission
+from services.jobs.job import Mode, Submission, Takedown, WantedDocument
 from services.jobs.states import State
 from services.runner.forks import Forks
+from tests.e2e import night
 from tests.e2e.installation import Installation
 from tests.services.postgres import PostgresServer
 from tests.storage.servers import S3Server
@@ -79,6 +82,29 @@ SCHEDULER = [
 EVERYTHING = ["driver.filtered_shard:2", "driver.before_permit", "driver.after_permit"]
 """Where a driver stands while everything is killed."""
 
+REFRESH = [
+    "driver.listed",
+    "driver.filtered",
+    "driver.finished",
+    "driver.drafted",
+    "driver.after_permit",
+    "driver.published",
+    "driver.before_finish",
+]
+"""Where a driver is killed that reads what is new."""
+
+ERASURE = [
+    "driver.looked",
+    "driver.drafted",
+    "driver.after_permit",
+    "driver.published",
+    "driver.erasing",
+    "driver.erased_task:2",
+    "driver.erased",
+    "driver.before_finish",
+]
+"""Where a driver is killed that takes a document down and erases it."""
+
 AT_ONCE = 4
 """Most of the time is waiting: for a lost job's next attempt, or for a lease to run out."""
 
@@ -124,6 +150,18 @@ def place(
         yield Place(request.param, folder, inputs, bucket, request.getfixturevalue("postgres"), forks)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The input of a night; nobody changes it."""
+    return tmp_path_factory.mktemp("night")
+
+
+@pytest.fixture(scope="module")
+def evening(folder: Path) -> Path:
+    """The corpus before that night, which is to be copied."""
+    return night.prepare(folder)
+
+
 def check(installation: Installation, job_id: str, digest: str) -> None:
     """The job succeeded, and published one version, which is what it must be; its events tell of it without a gap."""
     job = installation.job(job_id)
@@ -156,6 +194,53 @@ def test_a_driver_killed_anywhere(place: Place, digest: str) -> None:
             check(installation, job_id, digest)
 
     at_each(DRIVER, kill)
+
+
+@pytest.mark.timeout(600)
+def test_a_refresh_killed_anywhere(place: Place, folder: Path, evening: Path) -> None:
+    def kill(point: str) -> None:
+        with replace(place, inputs=folder).installation(f"refresh-{point}") as installation:
+            copy(evening, installation.output)
+            kept = killed_once(installation, point, folder, mode=Mode.REFRESH)
+            assert kept == night.AFTER
+
+    at_each(REFRESH, kill)
+
+
+@pytest.mark.timeout(600)
+def test_an_erasure_killed_anywhere(place: Place, folder: Path, evening: Path) -> None:
+    """It is over when it is certified, and what it has published is what it erases."""
+    asked = Takedown(ids=(WantedDocument(id="c1"),), erase=True)
+
+    def kill(point: str) -> None:
+        with replace(place, inputs=folder).installation(f"erasure-{point}") as installation:
+            copy(evening, installation.output)
+            kept = killed_once(installation, point, folder, mode=Mode.TAKEDOWN, takedown=asked)
+            assert kept == night.BEFORE - {"c1"}
+            (certificate,) = certificates(installation.corpus.storage).history()
+            assert checked_certificate(installation.corpus).erasure is not None
+            assert [held.version for held in certificate.versions] == [2, 3], "those that had it"
+
+    at_each(ERASURE, kill)
+
+
+def copy(corpus: Path, output: str) -> None:
+    """Put a corpus where another one is to be."""
+    source, target = open_storage(str(corpus)), open_storage(output)
+    for entry in source.list():
+        target.write(entry.key, source.read(entry.key))
+
+
+def killed_once(installation: Installation, point: str, folder: Path, **job: Any) -> set[str]:
+    """Do a job over a night's corpus whose driver is killed at a point; what its version keeps."""
+    wanted = night.recipe(folder, installation.output).model_dump(mode="json")
+    job_id = installation.submit(wanted, **job)
+    with installation.runner(failpoint=installation.failing(point)):
+        done = installation.wait(job_id)
+    assert installation.marker.exists(), "nobody was killed"
+    assert (done.state, done.version, done.published) == (State.SUCCEEDED, night.NIGHTS + 1, True), done
+    assert len(installation.corpus.versions()) == night.NIGHTS + 1
+    return night.kept(installation.corpus)
 
 
 @pytest.mark.timeout(600)

@@ -61,7 +61,7 @@ def test_a_user_logs_in_submits_follows_and_asks_why(logged_in: Call, served: Se
     assert (code, "1 files" in out) == (0, True)
     code, out, err = call("submit", recipe, "--label", "team=a", "--follow")
     assert code == 0, err
-    assert "published version 1 of small: 29 of 30 documents kept" in out
+    assert "published version 1 of small: 29 of 30 documents are kept" in out
     assert "filter" in err
     assert "SUCCEEDED" in err
     code, out, _ = call("submit", recipe, "--follow", "--set", "seed=0")
@@ -95,6 +95,8 @@ def test_a_held_job_ends_with_9_until_it_is_approved(logged_in: Call, served: Se
     code, out, _ = logged_in("submit", str(write_recipe(served.folder, "held")), "--hold", "-f", "--json")
     job = json.loads(out[out.index("{") :])
     assert (code, job["state"]) == (9, "HELD")
+    code, out, _ = logged_in("follow", job["id"])
+    assert (code, f"{job['id']} is held: to be published: " in " ".join(out.split())) == (9, True), out
     assert "would be kept" in logged_in("jobs", job["id"], "--report")[1]
     assert logged_in("approve", job["id"])[0] == 0
     assert logged_in("follow", job["id"])[0] == 0

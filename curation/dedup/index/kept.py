@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.dedup.index.layout import address_hashes
+from curation.dedup.index.layout import REBUILD, address_hashes
 from curation.dedup.shard import places, shard_numbers
 from curation.dedup.stage import Uint64s
 from curation.document import ID, ROW, SHARD, TEXT
@@ -84,12 +84,14 @@ class KeptTexts:
         found = np.searchsorted(hashes[order], addresses)
         rows = order[np.minimum(found, max(0, hashes.size - 1))] if hashes.size else np.full(place.size, -1)
         if (rows < 0).any() or (hashes[rows] != addresses).any() or (np.diff(rows) <= 0).any():
-            raise CorruptError(f"{self._url(piece)}: documents that the index knows are not in it, in their order")
+            raise CorruptError(
+                f"{self._url(piece)}: documents that the index knows are not in it, in their order{REBUILD}"
+            )
         return rows
 
     def _check(self, piece: Kept, table: pa.Table, addresses: Uint64s) -> None:
         if (address_hashes(piece.source, table[SHARD], table[ROW].to_numpy()) != addresses).any():
-            raise CorruptError(f"{self._url(piece)}: its documents are not where the index knows them")
+            raise CorruptError(f"{self._url(piece)}: its documents are not where the index knows them{REBUILD}")
 
     def _url(self, piece: Kept) -> str:
         return f"{self.storage.url}/{piece.path}"

@@ -366,9 +366,12 @@ def resume_job(plane: ThePlane, who: Writer, job_id: JobId) -> Job:
 
 @router.post("/{job_id}/retry", operation_id="retry_job", summary="Retry a job", responses=problems(404, 409))
 def retry_job(request: Request, plane: ThePlane, who: Writer, job_id: JobId, options: RetryOptions = AS_BEFORE) -> Job:
-    """Put a job that failed, crashed or was cancelled back into the queue: on from its last record, or anew."""
+    """Put a job that failed, crashed or was cancelled back into the queue: on from its last record, or anew. For a
+    takedown this needs the permission `corpora:govern`, as asking for it did.
+    """
     note(request, start=options.start)
-    return plane.jobs.retry(who.project_id, job_id, who.name, start=options.start)
+    may_take_down = who.may(Permission.CORPORA_GOVERN)
+    return plane.jobs.retry(who.project_id, job_id, who.name, start=options.start, may_take_down=may_take_down)
 
 
 @router.post("/{job_id}/approve", operation_id="approve_job", summary="Approve a job", responses=problems(404, 409))

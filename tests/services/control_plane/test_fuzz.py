@@ -31,7 +31,7 @@ from services.control_plane.app import app_over
 from services.control_plane.plane import open_plane
 from services.database import open_database
 from services.database.migrate import upgrade
-from services.jobs.job import Submission
+from services.jobs.job import NewTakedown, Submission
 from services.webhooks.store import WebhookStore
 from tests.conftest import REPOSITORY
 from tests.services.conftest import make_settings
@@ -82,6 +82,8 @@ class Fuzzed:
         ended, _ = plane.jobs.submit(project.id, new, "test")
         plane.jobs.cancel(project.id, ended.id, "test")
         curate(validate_recipe(new.recipe), LocalRunner())
+        asked = plane.upkeep.takedown(project.id, new.corpus, NewTakedown(sources=("crawl",)))
+        self.takedown = plane.jobs.submit(project.id, asked, "test")[0].id
         self.known = {"job_id": job.id, "name": "web", "kind": "exact_dedup", "tag": "production", "version": "1"}
         self.ended = ended.id
         self.corpus = project.id, new.corpus_url
@@ -122,6 +124,8 @@ def test_every_answer_is_documented(fuzzed: Fuzzed, path: str, method: str) -> N
             case.path_parameters |= {k: v for k, v in fuzzed.known.items() if k in case.path_parameters}
             if path.endswith("/events"):  # the stream of a job that goes on has no end
                 case.path_parameters["job_id"] = fuzzed.ended
+            elif path.endswith("/takedown"):
+                case.path_parameters["job_id"] = fuzzed.takedown
         response = case.call(headers=fuzzed.headers)
         case.validate_response(response, checks=CHECKS)
 

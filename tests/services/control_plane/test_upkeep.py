@@ -177,6 +177,10 @@ def test_only_an_admin_holds_and_takes_down(small: TestClient, one_app: FastAPI)
     assert operator.post(f"{SMALL}/takedowns", json={"sources": ["web"]}).status_code == 403
     assert operator.get(f"{SMALL}/certificates").status_code == 403
     assert operator.put(f"{SMALL}/tags/good", json={"version": 1}).status_code == 201
+    job = small.post(f"{SMALL}/takedowns", json={"sources": ["web"]}).headers["Location"]
+    assert operator.post(f"{job}/cancel").status_code == 200
+    assert operator.post(f"{job}/retry").status_code == 403, "that would ask for it again"
+    assert small.post(f"{job}/retry").status_code == 200
     viewer = client_of(one_app, Role.VIEWER)
     assert viewer.get(f"{SMALL}/tags").status_code == 200
     assert viewer.post(f"{SMALL}/vacuum", json={}).status_code == 403

@@ -50,7 +50,7 @@ def test_a_driver_leads_a_session_and_has_its_own_output_and_exit_code(own: Fork
     assert os.getsid(driver.pid) == driver.pid != os.getsid(0)
     said, code = end(driver)
     assert "validation error for Claim" in said
-    assert code == "1\n"
+    assert code == "exit 1\n"
 
 
 def test_what_forks_has_one_thread_and_drivers_hold_nothing_of_each_other(own: Forks) -> None:
@@ -58,8 +58,15 @@ def test_what_forks_has_one_thread_and_drivers_hold_nothing_of_each_other(own: F
     server = parent(first.pid)
     assert server == parent(second.pid)
     assert len(list(Path(f"/proc/{server}/task").iterdir())) == 1
-    assert end(first)[1] == "1\n", "the second one would hold its standard input open"
-    assert end(second)[1] == "1\n"
+    assert end(first)[1] == "exit 1\n", "the second one would hold its standard input open"
+    assert end(second)[1] == "exit 1\n"
+
+
+def test_a_driver_that_dies_before_it_begins_is_not_one(own: Forks) -> None:
+    """Least of all is its exit code the id of a process."""
+    with pytest.raises(OSError, match="ended with 1 before it began"):
+        own.start({"NO=NAME": "of a variable"})
+    assert end(own.start(os.environ))[1] == "exit 1\n"
 
 
 def test_a_killed_server_is_seen_and_replaced(own: Forks) -> None:
@@ -70,7 +77,7 @@ def test_a_killed_server_is_seen_and_replaced(own: Forks) -> None:
     assert end(orphan)[1] == "", "nobody can say how it ended"
     driver = own.start(os.environ)
     assert parent(driver.pid) != server
-    assert end(driver)[1] == "1\n"
+    assert end(driver)[1] == "exit 1\n"
 
 
 @only_sqlite

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from curation.pipeline.certificate import checked_certificate
+from services.errors import Forbidden
 from services.jobs.job import Mode, Takedown, WantedDocument
 from services.jobs.states import State
 from tests.services.runner.conftest import Site
@@ -71,6 +72,17 @@ def test_a_takedown_publishes_a_version_without_the_documents(site: Site, kept: 
     assert (nothing.state, nothing.reason) == (State.FAILED, "missing"), nothing
 
 
+def test_a_held_refresh_says_what_it_has_read(site: Site) -> None:
+    with site.runner():
+        assert site.wait(site.submit(mode=Mode.REFRESH)).version == 1
+        write_jsonl(site.folder / "in/web/new.jsonl", [{"id": "new", "text": essay(77)}])
+        gates = [{"metric": "documents", "over": "new", "min": 1000}]
+        held = site.wait(site.submit({"gates": gates}, mode=Mode.REFRESH), State.HELD)
+    assert (held.reason, held.documents_read, held.documents_kept) == ("gate", 1, 1), held
+    assert held.message.startswith("to be published: 1 new, 0 changed, 0 vanished files; 1 of 1 documents")
+    assert "documents over new" in held.message, "the breach"
+
+
 def test_a_takedown_waits_for_approval(site: Site, kept: str) -> None:
     job_id = take_down(site, kept, hold=True)
     with site.runner():
@@ -98,3 +110,55 @@ def test_an_erasure_that_is_cut_off_is_finished_by_another_attempt(site: Site, k
     assert certificate.erasure is not None
     assert text not in site.corpus.documents().to_table()["text"].to_pylist()
     assert site.corpus.version(1).gone is not None
+
+
+def test_an_erasure_that_finds_something_fails_at_once_and_is_finished_by_a_retry(site: Site, kept: str) -> None:
+    table = site.corpus.documents().to_table()
+    text = next(row["text"] for row in table.to_pylist() if row["id"] == kept)
+    stray = site.folder / "corpus/notes.txt"
+    stray.write_text(text)
+    job_id = take_down(site, kept, erase=True)
+    with site.runner():
+        failed = site.wait(job_id)
+        assert (failed.state, failed.reason, failed.attempt) == (State.FAILED, "storage", 1), failed
+        assert (failed.version, failed.published) == (2, True)
+        assert failed.message.startswith("version 2 is without the documents, but their texts are not erased")
+        assert "notes.txt" in failed.message
+        stray.unlink()
+        site.store.retry(site.project, job_id, "test")
+        done = site.wait(job_id)
+    assert (done.state, done.version, done.attempt) == (State.SUCCEEDED, 2, 2), done
+    assert checked_certificate(site.corpus).erasure is not None
+
+
+def test_erasing_what_was_taken_down_before_waits_for_approval_and_cannot_be_stopped(site: Site, kept: str) -> None:
+    """No version is published, but nothing brings the texts back, and half an erasure keeps everybody out."""
+    with site.runner():
+        assert site.wait(take_down(site, kept)).version == 2
+        held = site.wait(take_down(site, kept, erase=True, hold=True), State.HELD)
+        assert held.message == "to be erased: what version 2 took down"
+        site.store.approve(site.project, held.id, "test")
+        done = site.wait(held.id)
+    states = [event.data["state"] for event in site.store.events(site.project, held.id) if event.kind == "state"]
+    assert states[-2:] == [State.PUBLISHING, State.SUCCEEDED], states
+    assert (done.state, done.reason, done.version) == (State.SUCCEEDED, "nothing-new", 2), done
+    assert checked_certificate(site.corpus).erasure is not None
+    assert site.corpus.version(1).gone is not None
+
+
+def test_a_takedown_that_is_lost_before_it_has_records_goes_on_as_the_same_run(site: Site, kept: str) -> None:
+    job_id = take_down(site, kept)
+    with site.runner(failpoint=f"driver.looked#{site.marker()}"):
+        site.until(lambda: site.job(job_id).state, lambda state: state is State.QUEUED)
+        site.hurry(job_id)
+        job = site.wait(job_id)
+    assert (job.state, job.attempt, job.run) == (State.SUCCEEDED, 2, f"{job.id}-1"), job
+    assert "RecordsGone" not in [condition.type for condition in job.conditions]
+
+
+def test_who_could_not_ask_for_a_takedown_cannot_retry_it(site: Site, kept: str) -> None:
+    job_id = take_down(site, kept)
+    site.store.cancel(site.project, job_id, "test")
+    with pytest.raises(Forbidden, match="corpora:govern"):
+        site.store.retry(site.project, job_id, "editor", may_take_down=False)
+    assert site.store.retry(site.project, job_id, "admin").state is State.QUEUED
