@@ -59,6 +59,8 @@ _TRANSIENT = re.compile(
     r"|[Cc]onnection (?:refused|reset|closed)|SlowDown|InternalError|incomplete message",
 )
 """How deltalake writes that a store did not answer, or was busy: it has no classes of its own for that."""
+_CONFIGURATION: dict[str, str | None] = {"delta.checkpointInterval": "10"}
+"""Whoever opens a table reads what was committed since the last checkpoint: a refresh does so some ten times."""
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -370,7 +372,12 @@ class Corpus:
             return table
         with self._delta_errors():
             return DeltaTable.create(
-                self._url(name), schema, mode="ignore", partition_by=partitions, storage_options=options
+                self._url(name),
+                schema,
+                mode="ignore",
+                partition_by=partitions,
+                configuration=_CONFIGURATION,
+                storage_options=options,
             )
 
     @contextmanager

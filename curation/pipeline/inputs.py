@@ -75,8 +75,8 @@ def list_files(recipe: Recipe) -> list[Files]:
     for source in recipe.sources:
         storage, entries = find(source.uri)
         if not entries:
-            found = f"nothing matches {source.uri}; if that is meant, take the source out of the recipe"
-            raise InputError(f"sources.{source.name}: {found}")
+            nothing = f"nothing matches {source.uri}; if that is meant, take the source out of the recipe"
+            raise InputError(f"sources.{source.name}: {nothing}")
         for entry in entries:
             if object_url(storage, entry.key).startswith(output):
                 where = f"it lies among the files of source {source.name}: {object_url(storage, entry.key)}"

@@ -93,8 +93,15 @@ class RayRunner:
                     results[index] = result
                     if on_result is not None:
                         on_result(index, result)
-        finally:
+        except Exception:
             running.cancel()
+            raise
+        except BaseException:
+            # Whoever interrupts also closes, which ends the tasks with the connection. To cancel them first would break
+            # this process off now and then: Ray asserts that no reply comes of a task that it has killed by force.
+            if not self._connected:
+                running.cancel()
+            raise
         return [results[index] for index in range(len(items))]
 
     def close(self) -> None:

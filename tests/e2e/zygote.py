@@ -4,9 +4,9 @@
 
 Reads lines of JSON, each a list of jobs (see `Job`) that are begun together, and answers each with a list of how they
 ended: the child's exit `status` (negative: a signal), and, if it ended by itself, how many `moments` there were, the
-names of the `steps` that were done, the moments of the `commits`, the newest version's `digest`, whether it `published`,
-and the `error` that it ended with. A moment is a call that changes what is stored; with `kill` = n the child is killed
-just before the n-th (0: never).
+names of the `steps` that were done, the moments of the `commits`, the newest version's `digest`, whether it
+`published`, and the `error` that it ended with. A moment is a call that changes what is stored; with `kill` = n the
+child is killed just before the n-th (0: never).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _begin(job: Job) -> tuple[int, int]:
         try:
             os.write(writing, json.dumps(_do(job)).encode())
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001, the parent's loop must not go on in the child
             traceback.print_exc()
             os._exit(1)
     os.close(writing)
