@@ -111,7 +111,7 @@ def test_a_refresh_killed_on_s3(
         corpus, undisturbed, _ = refreshed()
         assert (undisturbed["digest"], undisturbed["error"]) == (whole["digest"], None)
         last = undisturbed["commits"][-1]
-        for kill in (last // 2, last, undisturbed["moments"] - 1):
+        for kill in (last // 2, last + 1):  # while it works, and when it has published
             corpus, killed, job = refreshed(kill)
             assert killed["status"] == -signal.SIGKILL
             check(corpus, {old: night.BEFORE, whole["digest"]: night.AFTER})
