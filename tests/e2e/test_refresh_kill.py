@@ -135,7 +135,8 @@ def test_an_erasure_killed_at_any_moment(zygote: Zygote, evening: Path, tmp_path
     for kill in kills(undisturbed, 14):
         corpus, killed, job = erased(f"killed-{kill}", kill)
         where_killed = f"killed at {kill} of {undisturbed['moments']}"
-        assert killed["status"] == -signal.SIGKILL
+        # Salts are random, so an erasure may have a moment less than another, and end before the last one comes.
+        assert killed["status"] == -signal.SIGKILL or killed["moments"] < kill, where_killed
         corpus.verify()
         assert night.kept(corpus) == (night.BEFORE, ERASED)[corpus.version().version - night.NIGHTS], where_killed
         again = zygote.run(job)
