@@ -13,6 +13,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 
 from services.control_plane.app import ROUTERS
 from services.control_plane.plane import Plane
+from services.control_plane.routes import versions
 from services.control_plane.slow import SLOW, SlowWork
 from services.errors import TooManyRequests, Unavailable
 from services.identity.principal import Role
@@ -90,7 +91,8 @@ def test_slow_requests_leave_the_others_alone(one_app: FastAPI, tmp_path: Path) 
 
 
 def test_what_is_slow_says_so() -> None:
-    routes = [route for module in ROUTERS for route in module.router.routes if isinstance(route, APIRoute)]
+    routers = [*(module.router for module in ROUTERS), versions.version_router]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     slow = {route.operation_id for route in routes if SLOW in route.dependencies}
     assert slow >= {
         "create_webhook",
