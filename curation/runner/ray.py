@@ -42,9 +42,6 @@ OBJECT_STORE_BYTES = 128 << 20
 ASK_AGAIN_S = 2.0
 """How long an answer about the cluster's size is believed."""
 
-CANCEL_TIMEOUT_S = 20.0
-"""How long to wait for killed tasks to be gone."""
-
 JOIN_TIMEOUT_S = 10.0
 """How long a cluster's address may take to answer a connection."""
 
@@ -59,7 +56,8 @@ class RayRunner:
 
     Starts a cluster of `workers` CPUs on this machine, which `close` shuts down. With an address it joins that cluster,
     which `close` leaves; in a process that is connected to a cluster already it uses that one, and `close` does
-    nothing. In both of these `workers` bounds the tasks in flight.
+    nothing. In both of these `workers` bounds the tasks in flight. What a failed map has left running ends with
+    `close`; on another's connection the map waits for it.
 
     A cluster that asks for a token is given the one of Ray's own settings (`RAY_AUTH_MODE=token` and `RAY_AUTH_TOKEN`,
     or the file that `RAY_AUTH_TOKEN_PATH` names). Raises CurationError where no cluster can be started or joined.
@@ -93,14 +91,11 @@ class RayRunner:
                     results[index] = result
                     if on_result is not None:
                         on_result(index, result)
-        except Exception:
-            running.cancel()
-            raise
         except BaseException:
-            # Whoever interrupts also closes, which ends the tasks with the connection. To cancel them first would break
-            # this process off now and then: Ray asserts that no reply comes of a task that it has killed by force.
+            # Closing ends the tasks with the connection; on another's they are waited for. Never `ray.cancel`: Ray
+            # breaks the whole process off if a task ends while it is cancelled (ray-project/ray pull 54798).
             if not self._connected:
-                running.cancel()
+                running.wait()
             raise
         return [results[index] for index in range(len(items))]
 
@@ -159,12 +154,10 @@ class _Map(Generic[Item, Result]):
         ended, _ = ray.wait(list(self._running), num_returns=1, timeout=self._next_due_s())
         return [result for reference in ended for result in self._take(reference)]
 
-    def cancel(self) -> None:
-        """Kill what is running and wait until it is gone."""
-        for reference in self._running:
-            ray.cancel(reference, force=True)
+    def wait(self) -> None:
+        """Wait until nothing is running."""
         if self._running:
-            ray.wait(list(self._running), num_returns=len(self._running), timeout=CANCEL_TIMEOUT_S)
+            ray.wait(list(self._running), num_returns=len(self._running))
         self._running.clear()
 
     def _has_room(self) -> bool:

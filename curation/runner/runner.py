@@ -15,8 +15,8 @@ class Runner(Protocol):
 
     `task` is a module-level function (or a partial of one) and items and results pickle; they are small: keys, not
     documents. Results come in the order of the items. A task that raises TransientError, or whose worker dies, is tried
-    again, a few times; every other error stops the map and is raised. Nothing runs on after a map has returned or
-    raised.
+    again, a few times; every other error stops the map and is raised. Nothing runs on after a map has returned, nor
+    after the runner was closed.
     """
 
     def map(

@@ -94,7 +94,7 @@ class RunnerContract:
     def test_an_error_leaves_nothing_running(self, tmp_path: Path) -> None:
         with self.open_runner(self.workers) as runner:
             with pytest.raises(InputError):
-                runner.map(partial(first_fails_others_beat, tmp_path), range(8))
+                runner.map(partial(first_fails_others_beat, tmp_path, beats=50), range(8))
             beats = heartbeats(tmp_path)
             time.sleep(0.4)
             assert heartbeats(tmp_path) == beats
@@ -167,12 +167,12 @@ def fail(error: Exception, folder: Path, item: int) -> int:
     raise error
 
 
-def first_fails_others_beat(folder: Path, item: int) -> int:
-    """Item 0 fails once another one beats, or after a while if it runs alone; the others beat for half a minute."""
+def first_fails_others_beat(folder: Path, item: int, beats: int = 1500) -> int:
+    """Item 0 fails once another one beats, or after a while if it runs alone; the others beat 50 times a second."""
     if item == 0:
         wait_for(lambda: bool(heartbeats(folder)), timeout_s=1.0)
         raise InputError("item 0 cannot be read")
-    for beat in range(1500):
+    for beat in range(beats):
         (folder / f"beat-{item}").write_text(str(beat))
         time.sleep(0.02)
     return item

@@ -162,6 +162,28 @@ def test_ctrl_c_ends_the_map_and_leaves_no_process(tmp_path: Path, to_all: bool)
     assert wait_for(lambda: not processes_of_session(program.pid), timeout_s=20), processes_of_session(program.pid)
 
 
+def test_a_failed_map_leaves_no_process_once_its_runner_is_closed(tmp_path: Path) -> None:
+    program = run_program(
+        f"""
+        import time
+        from functools import partial
+        from pathlib import Path
+        from curation.runner import open_runner
+        try:
+            with open_runner("ray", workers=2) as runner:
+                runner.map(partial(first_fails_others_beat, Path({str(tmp_path)!r})), range(9))
+        except InputError as error:
+            print(error)
+        beats = heartbeats(Path({str(tmp_path)!r}))
+        time.sleep(0.4)
+        print(0 < len(beats) < 3, heartbeats(Path({str(tmp_path)!r})) == beats)
+        """
+    )
+    out, error = program.communicate(timeout=60)
+    assert (out, program.returncode) == ("item 0 cannot be read\nTrue True\n", 0), error
+    assert wait_for(lambda: not processes_of_session(program.pid), timeout_s=20), processes_of_session(program.pid)
+
+
 def test_a_program_keeps_its_own_handler_of_sigterm() -> None:
     program = run_program(
         """
