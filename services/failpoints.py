@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from services.errors import SettingsError
 
 _SETTING = re.compile(r"(?:(kill|stop)@)?([a-z][a-z_.-]*)(?::([1-9][0-9]*))?(?:#(.+))?")
 _armed: list[_Failpoint] = []
+
+midway = threading.Lock()
+"""Held by a thread that must not be stopped midway, in a transaction."""
 
 
 @dataclass
@@ -45,7 +50,8 @@ def reach(name: str) -> None:
         if point.name == name:
             point.seen += 1
             if point.seen == point.times and _is_first(point.marker):
-                os.kill(os.getpid(), point.signal)
+                with midway if point.signal is signal.SIGSTOP else nullcontext():
+                    os.kill(os.getpid(), point.signal)
 
 
 def _is_first(marker: str | None) -> bool:

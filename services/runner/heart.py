@@ -10,7 +10,7 @@ import threading
 import time
 
 from services.errors import LostLease
-from services.failpoints import reach
+from services.failpoints import midway, reach
 from services.jobs.job import Lease, Orders
 from services.jobs.states import State
 from services.jobs.store import JobStore
@@ -56,7 +56,9 @@ class Heart(threading.Thread):
         while not self._closing.wait(self._settings.heartbeat_s):
             reach("driver.heartbeat")
             try:
-                self._obey(self.beat())
+                with midway:
+                    orders = self.beat()
+                self._obey(orders)
             except LostLease:
                 self._stopper.stop(Why.LOST)
             except AWAY as error:
