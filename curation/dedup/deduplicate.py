@@ -17,7 +17,6 @@ from curation.dedup.candidates import find_candidates
 from curation.dedup.exact_dedup import ExactDedup
 from curation.dedup.fates import settle
 from curation.dedup.following import follow
-from curation.dedup.index.writing import write_segment
 from curation.dedup.keepers import keepers
 from curation.dedup.known import Known
 from curation.dedup.leaders import Followers, followers
@@ -27,7 +26,6 @@ from curation.dedup.shard import Addresses, Group, ShardInput, divide
 from curation.dedup.shuffle import Shuffle
 from curation.dedup.verification import BINS, verify
 from curation.errors import AccountingError
-from curation.manifest import Part
 from curation.runner.runner import Runner
 from curation.work import Work
 
@@ -56,8 +54,6 @@ class DedupResult(BaseModel):
     """How many of the rejected and verified have a Jaccard in each of 20 equal bins from 0 to 1."""
     rounds: int = 0
     """Exchanges of fates that the keepers needed."""
-    index: tuple[Part, ...] = ()
-    """The files of the index, where one was asked for."""
     replaced: str | None = None
     """The key of the known documents that are dropped now (see `read_replaced`), None where none is."""
     grown: str | None = None
@@ -79,13 +75,11 @@ def deduplicate(
     exact: ExactDedup | None,
     minhash: MinHashDedup | None,
     runner: Runner,
-    index: str | None = None,
     bounds: Bounds | None = None,
     known: Known | None = None,
     better_copies: BetterCopies = "stay",
 ) -> DedupResult:
-    """Decide which documents are dropped as duplicates, and for which kept copy; with the index of the kept documents
-    written to the folder `index` of the work's storage, where one is named.
+    """Decide which documents are dropped as duplicates, and for which kept copy.
 
     With `known`, new documents are compared with those too. What is known stays kept, or, with `better_copies` of
     `replace`, is dropped for a new copy that the stage's `keep` prefers.
@@ -124,9 +118,6 @@ def deduplicate(
         clusters=clusters,
         kept=kept,
         dropped={name: sum(counts[number] for counts in lost) for number, name in enumerate(fates)},
-        index=(
-            write_segment(work, runner, shards, losers, clusters, kept, exact, minhash, index, bounds) if index else ()
-        ),
         replaced=settlement.replaced,
         grown=settlement.grown,
         **(searched.counts if searched else {}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 import pyarrow as pa
@@ -28,7 +27,8 @@ from curation.pipeline.held import Drafts
 from curation.pipeline.identity import Identity
 from curation.pipeline.indexing import Memory, compacted, saying_how_to_mend
 from curation.pipeline.inputs import Files, Shard
-from curation.pipeline.progress import Watch
+from curation.pipeline.progress import CountedRunner, Watch
+from curation.pipeline.publishing import manifest_of
 from curation.pipeline.removal import Removal, removal
 from curation.pipeline.rewrite import DROPS, Revision, Rewriting, Rewritten, rewrite_piece
 from curation.pipeline.steps import deduplicate_parts, filter_shards, finish_parts, searched
@@ -88,13 +88,24 @@ def amend(corpus: Corpus, run: Run, identity: Identity, plan: Amendment, runner:
     read = account(run, parts, finished, runner)
     moves = memory.moves(verdicts) if memory and verdicts else {}
     report = _report(run.steps, before, rewritten, read, verdicts, moves)
-    manifest = _manifest(run, identity, plan, _pieces(base, revisions, rewritten, finished), report)
+    manifest = manifest_of(
+        run,
+        identity,
+        _pieces(base, revisions, rewritten, finished),
+        report,
+        kind=plan.kind,
+        meaning=meaning_after(run.recipe, base, plan.inputs) if plan.kind == "refresh" else base.meaning,
+        inputs=plan.inputs,
+        tombstones=plan.tombstones,
+    )
     _check(manifest, report)
     if plan.kind == "refresh" and not report.documents("kept"):
         raise InputError(f"of {report.documents()} records none would be kept any more; nothing is published")
     if memory and verdicts:
-        index = memory.write(parts, verdicts, runner)
-        manifest = compacted(run, manifest.model_copy(update={"index": index}), runner)
+        counted = CountedRunner(runner, "index", watch)
+        index = memory.write(parts, verdicts, counted)
+        manifest = compacted(run, manifest.model_copy(update={"index": index}), counted)
+        counted.end()
     change = Change(
         base=base.version,
         kind=plan.kind,
@@ -224,7 +235,7 @@ def _pieces(
     """The pieces of the new version: those of the base, as they are or rewritten, then what was read."""
     news = {revision.piece: each.files for revision, each in zip(revisions, rewritten, strict=True)}
     old = [news.get(number, files) for number, files in enumerate(base.files())]
-    read = [PieceFiles(end.piece, end.kept, end.decisions, end.ids) for end in finished]
+    read = [end.files for end in finished]
     pieces = [files for files in old if files is not None] + read
     if len({files.piece.name for files in pieces}) < len(pieces):
         raise AccountingError("two pieces have the same name")
@@ -281,30 +292,3 @@ def _check(manifest: Manifest, report: Report) -> None:
         raise AccountingError(f"{rows} documents are kept, {report.documents('kept')} accounted for")
     if (out := report.funnel()[-1].documents_out) != report.documents("kept"):
         raise AccountingError(f"the funnel ends with {out} documents, {report.documents('kept')} are kept")
-
-
-def _manifest(
-    run: Run,
-    identity: Identity,
-    plan: Amendment,
-    pieces: Sequence[PieceFiles],
-    report: Report,
-) -> Manifest:
-    return Manifest(
-        version=identity.parent + 1,
-        run=run.id,
-        parent=identity.parent,
-        kind=plan.kind,
-        created=datetime.now(UTC),
-        recipe=run.recipe.model_dump(mode="json"),
-        fingerprint=identity.fingerprint,
-        meaning=meaning_after(run.recipe, plan.base, plan.inputs) if plan.kind == "refresh" else plan.base.meaning,
-        inputs=plan.inputs,
-        pieces=tuple(files.piece for files in pieces),
-        shards=tuple(files.kept for files in pieces if files.kept),
-        decisions=tuple(files.decisions for files in pieces),
-        ids=tuple(files.ids for files in pieces),
-        tombstones=plan.tombstones,
-        documents=report.documents("kept"),
-        bytes=report.bytes("kept"),
-    )

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from curation.change import Change, Looked
 from curation.corpus import Corpus
-from curation.dedup import DedupResult
 from curation.errors import InputError
-from curation.manifest import InputShard, Manifest
+from curation.manifest import InputShard, Part
 from curation.pipeline.accounts import account, check_failures
 from curation.pipeline.filter import Run
-from curation.pipeline.finish import Finished
 from curation.pipeline.gates import check_gates
 from curation.pipeline.guard import Guard, Unguarded
 from curation.pipeline.held import Drafts
 from curation.pipeline.identity import Identity, begin, begun, sweep
+from curation.pipeline.indexing import indexed
 from curation.pipeline.inputs import Shard, list_shards, refuse_shared
-from curation.pipeline.progress import Watch, unwatched
-from curation.pipeline.publishing import Outcome, found_again, publish_once
+from curation.pipeline.progress import CountedRunner, Watch, unwatched
+from curation.pipeline.publishing import Outcome, found_again, manifest_of, publish_once
 from curation.pipeline.steps import deduplicate_parts, filter_shards, finish_parts, searched
 from curation.recipe import Recipe
-from curation.report import Report
 from curation.runner.runner import Runner
 
 UNGUARDED = Unguarded()
@@ -81,32 +78,19 @@ def _work(
         raise InputError(f"of {report.documents()} records none is kept; nothing is published")
     change = Change(base=identity.parent, looked=Looked(new=inputs), read=report)
     change = change.model_copy(update={"breaches": check_gates(run.recipe, corpus, identity.parent, report, change)})
-    return _manifest(run, identity, inputs, finished, verdicts, report), report, change
-
-
-def _manifest(
-    run: Run,
-    identity: Identity,
-    inputs: tuple[InputShard, ...],
-    finished: Sequence[Finished],
-    verdicts: DedupResult | None,
-    report: Report,
-) -> Manifest:
-    return Manifest(
-        version=identity.parent + 1,
-        run=run.id,
-        parent=identity.parent,
-        created=datetime.now(UTC),
-        recipe=run.recipe.model_dump(mode="json"),
-        fingerprint=identity.fingerprint,
+    index: tuple[Part, ...] = ()
+    if verdicts:
+        counted = CountedRunner(runner, "index", watch)
+        index = indexed(run, parts, verdicts, counted)
+        counted.end()
+    manifest = manifest_of(
+        run,
+        identity,
+        [each.files for each in finished],
+        report,
         meaning=run.recipe.meaning(),
         inputs=inputs,
-        pieces=tuple(end.piece for end in finished),
-        shards=tuple(end.kept for end in finished if end.kept),
-        decisions=tuple(end.decisions for end in finished),
-        ids=tuple(end.ids for end in finished),
-        index=verdicts.index if verdicts else (),
+        index=index,
         tombstones=run.tombstones,
-        documents=report.documents("kept"),
-        bytes=report.bytes("kept"),
     )
+    return manifest, report, change

@@ -49,6 +49,11 @@ class Finished(BaseModel):
     report: str
     """Key of its share of the report."""
 
+    @property
+    def files(self) -> manifest.PieceFiles:
+        """The piece with its files."""
+        return manifest.PieceFiles(self.piece, self.kept, self.decisions, self.ids)
+
 
 def finish_part(run: Run, ending: Ending) -> Finished:
     """Write a part's kept documents and all its decisions, once."""

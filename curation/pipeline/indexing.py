@@ -60,6 +60,32 @@ def saying_how_to_mend() -> Iterator[None]:
         raise type(error)(f"{said}{REBUILD}") from error
 
 
+def indexed(
+    run: Run,
+    parts: Sequence[Filtered],
+    verdicts: DedupResult,
+    runner: Runner,
+    first: int = 0,
+    removed: Uint64s | None = None,
+    growth: Growth | None = None,
+) -> tuple[Part, ...]:
+    """The segment of what is kept of the parts, numbered from `first`; see `write_segment`."""
+    return write_segment(
+        run.work.under("dedup"),
+        runner,
+        shard_inputs(parts, first),
+        verdicts.losers,
+        verdicts.clusters,
+        verdicts.kept,
+        run.recipe.exact,
+        run.recipe.minhash,
+        f"_index/{run.id}",
+        BOUNDS,
+        removed,
+        growth,
+    )
+
+
 class Memory:
     """What a run that changes a version knows of its kept documents, and what it makes of that."""
 
@@ -72,22 +98,9 @@ class Memory:
 
     def write(self, parts: Sequence[Filtered], verdicts: DedupResult, runner: Runner) -> tuple[Part, ...]:
         """The index of the new version but for compaction: the base's segments and one more."""
-        run, recipe = self._run, self._run.recipe
-        own = write_segment(
-            run.work.under("dedup"),
-            runner,
-            shard_inputs(parts, self.known.pieces),
-            verdicts.losers,
-            verdicts.clusters,
-            verdicts.kept,
-            recipe.exact,
-            recipe.minhash,
-            f"_index/{run.id}",
-            BOUNDS,
-            removed=np.concatenate([self._removed, self._replaced(verdicts)[1]]),
-            growth=self._growth(verdicts),
-        )
-        return (*self._base.index, *own)
+        removed = np.concatenate([self._removed, self._replaced(verdicts)[1]])
+        growth = self._growth(verdicts)
+        return (*self._base.index, *indexed(self._run, parts, verdicts, runner, self.known.pieces, removed, growth))
 
     def moves(self, verdicts: DedupResult) -> dict[int, int]:
         """How the histogram of the sizes of the base's clusters moves."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,11 +11,11 @@ from curation import decision
 from curation.change import Change
 from curation.corpus import Corpus
 from curation.errors import ConflictError, StorageError
-from curation.manifest import Manifest
+from curation.manifest import InputShard, Kind, Manifest, Part, PieceFiles
 from curation.pipeline.filter import Run
 from curation.pipeline.guard import Guard
 from curation.pipeline.held import Drafts, draft, drafted
-from curation.pipeline.identity import sweep
+from curation.pipeline.identity import Identity, sweep
 from curation.pipeline.progress import Progress, Watch
 from curation.report import Report
 
@@ -29,6 +30,40 @@ class Outcome(BaseModel):
     published: bool
     report: Report
     change: Change
+
+
+def manifest_of(
+    run: Run,
+    identity: Identity,
+    pieces: Sequence[PieceFiles],
+    report: Report,
+    *,
+    kind: Kind = "run",
+    meaning: dict[str, str],
+    inputs: Sequence[InputShard],
+    index: Sequence[Part] = (),
+    tombstones: Sequence[Part] = (),
+) -> Manifest:
+    """The manifest of the version that a run's pieces are."""
+    return Manifest(
+        version=identity.parent + 1,
+        run=run.id,
+        parent=identity.parent,
+        kind=kind,
+        created=datetime.now(UTC),
+        recipe=run.recipe.model_dump(mode="json"),
+        fingerprint=identity.fingerprint,
+        meaning=meaning,
+        inputs=tuple(inputs),
+        pieces=tuple(files.piece for files in pieces),
+        shards=tuple(files.kept for files in pieces if files.kept),
+        decisions=tuple(files.decisions for files in pieces),
+        ids=tuple(files.ids for files in pieces),
+        index=tuple(index),
+        tombstones=tuple(tombstones),
+        documents=report.documents("kept"),
+        bytes=report.bytes("kept"),
+    )
 
 
 def publish_once(

@@ -36,7 +36,7 @@ def deduplicate_parts(
     run: Run, parts: Sequence[Part], runner: Runner, watch: Watch, known: Known | None = None
 ) -> DedupResult | None:
     """Which documents of the parts are duplicates, of each other or of those that are known; None where the recipe does
-    not deduplicate. Where nothing is known, the index of what is kept is written too."""
+    not deduplicate."""
     recipe = run.recipe
     if recipe.exact is None and recipe.minhash is None:
         return None
@@ -47,7 +47,6 @@ def deduplicate_parts(
         recipe.exact,
         recipe.minhash,
         counted,
-        index=None if known else f"_index/{run.id}",
         known=known,
         better_copies=recipe.refresh.better_copies,
     )

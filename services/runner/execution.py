@@ -67,12 +67,19 @@ POINTS = {
     "filter": ("driver.filtering", "driver.filtered_shard", "driver.filtered"),
     "deduplicate": ("driver.deduplicating", "driver.deduplicated_task", "driver.deduplicated"),
     "finish": ("driver.finishing", "driver.finished_part", "driver.finished"),
+    "index": ("driver.indexing", "driver.indexed_task", "driver.indexed"),
     "publish": ("driver.publishing", "", "driver.published"),
     "erase": ("driver.erasing", "driver.erased_task", "driver.erased"),
 }
 """The failpoints of a step: its beginning, each task but the last, its end."""
 
-ENDS = {"filter": "Filtered", "deduplicate": "Deduplicated", "finish": "Finished", "erase": "Erased"}
+ENDS = {
+    "filter": "Filtered",
+    "deduplicate": "Deduplicated",
+    "finish": "Finished",
+    "index": "Indexed",
+    "erase": "Erased",
+}
 """The condition that the end of a step makes true."""
 
 

@@ -109,7 +109,7 @@ class Meter:
             updated=self._at(step.updated),
             documents_per_s=_rate(last.documents - recorded.documents, took_s),
             bytes_per_s=_rate(last.bytes - recorded.bytes, took_s),
-            left_s=None if last.step == "deduplicate" else left_s(step.since, ends, total),
+            left_s=None if last.step in ("deduplicate", "index") else left_s(step.since, ends, total),
         )
 
 

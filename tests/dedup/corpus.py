@@ -105,12 +105,11 @@ def run(
     bounds: Bounds | None = None,
     batch_rows: int = 1000,
     runner: Runner | None = None,
-    index: str | None = None,
 ) -> Deduplicated:
     """Deduplicate (source, texts) in a run of its own below `folder`."""
     work = Work(str(folder), "run")
     inputs = write_shards(work, shards, exact, minhash, batch_rows)
-    result = deduplicate(work.under("dedup"), inputs, exact, minhash, runner or LocalRunner(), index, bounds)
+    result = deduplicate(work.under("dedup"), inputs, exact, minhash, runner or LocalRunner(), bounds)
     return read(work, result)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from curation.runner.local import LocalRunner
 from curation.work import Work
 from tests.dedup.corpus import SMALL, Deduplicated, documents, run, write_shards
 from tests.dedup.reference import deduplicated
+from tests.dedup.scratch import scratch
 
 EXACT = ExactDedup()
 # Many bands of one row, so that whatever is alike at all is a candidate and the outcome can be foretold.
@@ -43,19 +41,6 @@ def corpora(draw: st.DrawFn) -> Shards:
     shard = st.tuples(st.sampled_from(["news", "mail"]), st.lists(text, max_size=8))
     shards = draw(st.lists(shard, min_size=1, max_size=5))
     return sorted(shards, key=lambda each: each[0])
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder in memory where there is one: the tests write many small files, each to the disk's bottom."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with scratch() as folder:
-        yield folder
 
 
 def outcome(shards: Shards, exact: ExactDedup | None, minhash: MinHashDedup | None, bounds: Bounds) -> Deduplicated:
@@ -132,21 +117,21 @@ def test_twice_is_once(folder: Path) -> None:
     shards = [("s", edits(5)), ("t", edits(8))]
     work = Work(str(folder), "run")
     inputs = write_shards(work, shards, EXACT, EAGER)
-    first = deduplicate(work.under("dedup"), inputs, EXACT, EAGER, LocalRunner(), "index")
+    first = deduplicate(work.under("dedup"), inputs, EXACT, EAGER, LocalRunner())
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert deduplicate(work.under("dedup"), inputs, EXACT, EAGER, LocalRunner(), "index") == first
+    assert deduplicate(work.under("dedup"), inputs, EXACT, EAGER, LocalRunner()) == first
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_a_run_that_died_goes_on(folder: Path) -> None:
     shards = [("s", edits(5)), ("t", edits(8))]
-    whole = run(folder / "whole", shards, EXACT, EAGER, SMALL, index="index")
+    whole = run(folder / "whole", shards, EXACT, EAGER, SMALL)
     records = sorted(path for path in (folder / "whole" / "run" / "dedup").rglob("*.json"))
     for record in records[::7]:
         record.unlink()
     work = Work(str(folder / "whole"), "run")
     inputs = write_shards(work, shards, EXACT, EAGER)
-    again = deduplicate(work.under("dedup"), inputs, EXACT, EAGER, LocalRunner(), "index", SMALL)
+    again = deduplicate(work.under("dedup"), inputs, EXACT, EAGER, LocalRunner(), SMALL)
     assert again == whole.result
 
 
@@ -175,8 +160,8 @@ def test_documents_without_words_are_no_near_duplicates(folder: Path, text: str)
 
 
 def test_nothing_at_all(folder: Path) -> None:
-    assert run(folder / "a", [], EXACT, EAGER, index="i").fates == {}
-    assert run(folder / "b", [("s", [])], EXACT, EAGER, index="i").fates == {}
+    assert run(folder / "a", [], EXACT, EAGER).fates == {}
+    assert run(folder / "b", [("s", [])], EXACT, EAGER).fates == {}
 
 
 def test_scope_keeps_sources_apart(folder: Path) -> None:

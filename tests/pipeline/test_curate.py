@@ -82,7 +82,7 @@ def test_every_survivor_is_kept_and_stands_for_its_cluster(curated: tuple[Corpus
 def test_progress_reaches_the_end_of_every_step(curated: tuple[Corpus, Outcome, list[Progress]]) -> None:
     _, _, seen = curated
     last = {progress.step: progress for progress in seen}
-    assert list(last) == ["filter", "deduplicate", "finish", "publish"]
+    assert list(last) == ["filter", "deduplicate", "finish", "index", "publish"]
     assert all(progress.done == progress.total for progress in last.values())
     assert last["filter"].documents == 25
 

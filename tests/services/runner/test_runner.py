@@ -26,11 +26,11 @@ def test_a_job_succeeds_and_the_same_again_finds_nothing_new(site: Site) -> None
         again = site.wait(site.submit())
     assert (job.state, job.reason, job.version, job.published) == (State.SUCCEEDED, "", 1, True), job
     assert (job.documents_read, job.attempt, job.attempts[0].ended) == (25, 1, State.SUCCEEDED)
-    assert [step.step for step in job.progress] == ["filter", "deduplicate", "finish", "publish"]
+    assert [step.step for step in job.progress] == ["filter", "deduplicate", "finish", "index", "publish"]
     assert all(step.shards_done == step.shards_total for step in job.progress)
     assert job.progress[0].documents == 25
     true = [condition.type for condition in job.conditions if condition.is_true]
-    assert true == ["InputListed", "Filtered", "Deduplicated", "Finished", "Published"]
+    assert true == ["InputListed", "Filtered", "Deduplicated", "Finished", "Indexed", "Published"]
     assert len(site.store.logs(site.project, job_id)) > 5
     assert [version.run for version in site.corpus.versions()] == [f"{job_id}-1"]
     assert (again.state, again.reason, again.version, again.published) == (State.SUCCEEDED, "nothing-new", 1, False)
