@@ -428,7 +428,7 @@ def _version(commit: dict[str, Any]) -> Version:
         version=int(commit["manifest"].rpartition("/")[2].partition("-")[0]),
         run=commit["run"],
         published=datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
-        kind=commit.get("kind", "run"),
+        kind=commit["kind"],
         recipe=commit["recipe"],
         fingerprint=commit["fingerprint"],
         documents=int(commit["documents"]),

@@ -38,6 +38,20 @@ WorkersOption = Annotated[
 AddressOption = Annotated[
     str | None, typer.Option("--address", metavar="HOST:PORT", help="A Ray cluster to join; default: start one here.")
 ]
+IdsOption = Annotated[
+    Path | None, typer.Option("--ids", metavar="FILE", help="An id a line, or a source, a tab and an id.")
+]
+UrlsOption = Annotated[
+    list[str] | None, typer.Option("--url", metavar="PREFIX", help="A place on the web, with all below it.")
+]
+SourcesOption = Annotated[list[str] | None, typer.Option("--source", metavar="NAME", help="A source of the recipe.")]
+LicencesOption = Annotated[
+    list[str] | None, typer.Option("--licence", metavar="NAME", help="A licence in the documents' metadata.")
+]
+WhyOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is published.")]
+EraseOption = Annotated[
+    bool, typer.Option("--erase", help="Remove the texts from every version at once, and prove it.")
+]
 
 
 def open_engine(engine: Engine, workers: int | None, address: str | None) -> OpenRunner:

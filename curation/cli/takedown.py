@@ -16,8 +16,14 @@ from curation.cli.options import (
     ByOption,
     CorpusArgument,
     EngineOption,
+    EraseOption,
+    IdsOption,
     JsonOption,
+    LicencesOption,
     RunIdOption,
+    SourcesOption,
+    UrlsOption,
+    WhyOption,
     WorkersOption,
     doer,
     open_engine,
@@ -28,28 +34,18 @@ from curation.errors import Problem, RecipeError
 if TYPE_CHECKING:
     from curation.tombstones import Criteria
 
-_OPTIONS = {"ids": "--ids", "urls": "--url", "sources": "--source", "licences": "--licence"}
+CALLED = {"ids": "--ids", "urls": "--url", "sources": "--source", "licences": "--licence"}
 
 
 @app.command(rich_help_panel=LIBRARY)
 def takedown(
     corpus: CorpusArgument,
-    ids: Annotated[
-        Path | None, typer.Option("--ids", metavar="FILE", help="An id a line, or a source, a tab and an id.")
-    ] = None,
-    url: Annotated[
-        list[str] | None, typer.Option("--url", metavar="PREFIX", help="A place on the web, with all below it.")
-    ] = None,
-    source: Annotated[
-        list[str] | None, typer.Option("--source", metavar="NAME", help="A source of the recipe.")
-    ] = None,
-    licence: Annotated[
-        list[str] | None, typer.Option("--licence", metavar="NAME", help="A licence in the documents' metadata.")
-    ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is published.")] = None,
-    erase: Annotated[
-        bool, typer.Option("--erase", help="Remove the texts from every version at once, and prove it.")
-    ] = False,
+    ids: IdsOption = None,
+    urls: UrlsOption = None,
+    sources: SourcesOption = None,
+    licences: LicencesOption = None,
+    reason: WhyOption = None,
+    erase: EraseOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what matches.")] = False,
     by: ByOption = None,
     as_json: JsonOption = False,
@@ -65,9 +61,9 @@ def takedown(
     from curation.render import ProgressDisplay, screen
     from curation.render.takedown import show_certificate, show_look
 
-    if not (ids or url or source or licence):
+    if not (ids or urls or sources or licences):
         raise RecipeError([Problem("--ids", "say what to take down: --ids, --url, --source or --licence")])
-    criteria = _criteria(ids, url or [], source or [], licence or [])
+    criteria = _criteria(ids, urls or [], sources or [], licences or [])
     with (
         told_if_held(corpus, as_json=as_json),
         open_engine(engine, workers, address) as runner,
@@ -120,7 +116,7 @@ def _criteria(ids: Path | None, urls: list[str], sources: list[str], licences: l
     except ValidationError as error:
         raise RecipeError(
             [
-                Problem(_OPTIONS.get(str((*found["loc"], "")[0]), ""), found["msg"].removeprefix("Value error, "))
+                Problem(CALLED.get(str((*found["loc"], "")[0]), ""), found["msg"].removeprefix("Value error, "))
                 for found in error.errors()
             ]
         ) from None

@@ -104,7 +104,7 @@ def show_report(console: Console, url: str, number: int | None) -> None:
     corpus = Corpus(url)
     manifest, report = corpus.manifest(number), corpus.report(number)
     for table in (
-        _funnel(report, f"{manifest.recipe['name']}, version {manifest.version}"),
+        funnel(report, f"{manifest.recipe['name']}, version {manifest.version}"),
         _by_source(report),
         _by_language(report),
     ):
@@ -127,8 +127,8 @@ def size(count: int) -> str:
     return f"{count} B" if power == 0 else f"{count / 1000**power:,.1f} {units[power]}"
 
 
-def _funnel(report: Report, title: str) -> Table:
-    table = _table(title, "stage", ">documents", "", ">dropped", "of which")
+def funnel(report: Report, title: str) -> Table:
+    table = new_table(title, "stage", ">documents", "", ">dropped", "of which")
     everything = max(report.documents(), 1)
     for step in report.funnel():
         share = step.documents_dropped / max(step.documents_in, 1)
@@ -145,7 +145,7 @@ def _funnel(report: Report, title: str) -> Table:
 
 def _reasons(step: Step) -> str:
     """The commonest reasons of a step, and how many others there are."""
-    reasons = [f"{_why(reason)} {count:,}" for reason, count in step.reasons.items()]
+    reasons = [f"{why(reason)} {count:,}" for reason, count in step.reasons.items()]
     if len(reasons) > SHOWN_REASONS + 1:
         reasons[SHOWN_REASONS:] = [f"{len(reasons) - SHOWN_REASONS} more"]
     return ", ".join(reasons)
@@ -158,7 +158,7 @@ def bar(share: float) -> str:
     return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
 
 
-def _why(reason: str) -> str:
+def why(reason: str) -> str:
     return reason.split(".", 1)[-1]
 
 
@@ -176,7 +176,7 @@ def _by_language(report: Report) -> Table:
 
 
 def _outcomes(title: str, what: str, rows: Iterable[tuple[str, Any]]) -> Table:
-    table = _table(title, what, ">read", ">kept", ">dropped", ">failed", ">kept %")
+    table = new_table(title, what, ">read", ">kept", ">dropped", ">failed", ">kept %")
     for name, counts in rows:
         read = sum(counts.values())
         table.add_row(
@@ -208,7 +208,7 @@ def _show_examples(console: Console, report: Report) -> None:
 def _about(example: Any) -> str:
     parts = []
     if example.survivor:
-        parts.append(f"copy of {_survivor(example.model_dump())}:")
+        parts.append(f"copy of {survivor(example.model_dump())}:")
     if example.detail:
         parts.append(f"{visible(example.detail)}:" if example.excerpt else visible(example.detail))
     parts.append(visible(example.excerpt))
@@ -236,15 +236,16 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+def new_table(title: str, *columns: str) -> Table:
+    """A table without lines; a column whose name begins with `>` is flush right."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         name = column.removeprefix(">")
         table.add_column(name, justify="right" if column != name else "left", header_style="dim", overflow="fold")
     return table
 
 
-def _survivor(row: dict[str, Any]) -> str:
+def survivor(row: dict[str, Any]) -> str:
     """The id of a duplicate's survivor; where that was read, too, if the document has the same id."""
     name = visible(row["survivor"])
     if row["survivor"] != row["id"] or row["survivor_shard"] is None:
@@ -271,7 +272,7 @@ def show_versions(console: Console, corpus: Corpus) -> None:
     from curation.render.keeping import marks
 
     said = marks(corpus)
-    table = _table(corpus.url, ">version", "published (UTC)", "made by", "recipe", "run", ">documents", ">text", "")
+    table = new_table(corpus.url, ">version", "published (UTC)", "made by", "recipe", "run", ">documents", ">text", "")
     for version in reversed(corpus.versions()):
         published = version.published.strftime("%Y-%m-%d %H:%M:%S")
         numbers = (f"{version.documents:,}", size(version.bytes))
@@ -285,7 +286,7 @@ def show_versions(console: Console, corpus: Corpus) -> None:
 
 def show_harvest(console: Console, directory: Path, harvest: Harvest) -> None:
     """What was found on this machine."""
-    table = _table(f"Real text of this machine, in {directory}", "source", ">files", ">documents", ">text")
+    table = new_table(f"Real text of this machine, in {directory}", "source", ">files", ">documents", ">text")
     for source in harvest.sources:
         table.add_row(source.name, f"{source.files:,}", f"{source.documents:,}", size(source.bytes))
     console.print(table)
@@ -294,7 +295,7 @@ def show_harvest(console: Console, directory: Path, harvest: Harvest) -> None:
 
 def show_checks(console: Console, url: str, checks: Sequence[Check]) -> None:
     """What the doctor found."""
-    table = _table(url, "check", "", "found")
+    table = new_table(url, "check", "", "found")
     for check in checks:
         mark = Text("ok", style="green") if check.ok else Text("REFUSED", style="bold red")
         table.add_row(check.name, mark, Text(f"{check.found} {check.advice}".strip()))
@@ -324,7 +325,7 @@ def show_stages(console: Console) -> None:
     from curation.stage import stage_kinds
 
     for kind, stage in stage_kinds().items():
-        table = _table(kind, "option", "default", "meaning")
+        table = new_table(kind, "option", "default", "meaning")
         for name, field in stage.model_fields.items():
             if name not in ("kind", "name"):
                 default = "(required)" if field.is_required() else visible(str(_plain(field.default)))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from curation.render import NAME_WIDTH, SHOWN_LANGUAGES, _table, number, shortened, size, visible
+from curation.render import NAME_WIDTH, SHOWN_LANGUAGES, new_table, number, shortened, size, visible
 
 if TYPE_CHECKING:
     from curation.difference import Difference
@@ -53,7 +53,7 @@ def _inputs(found: Difference) -> str:
 
 
 def _amounts(found: Difference) -> Table:
-    table = _table("Kept documents", "", ">documents", ">text", ">tokens (estimated)")
+    table = new_table("Kept documents", "", ">documents", ">text", ">tokens (estimated)")
     changed = found.changed.total
     grown = changed.after.bytes - changed.before.bytes, changed.after.tokens - changed.before.tokens
     rows = (
@@ -82,7 +82,7 @@ def _grown(count: int) -> str:
 
 def _groups(found: Difference, axis: str) -> Table:
     """Added, removed and changed documents by source or by language, most first."""
-    table = _table(f"By {axis}", axis, ">added", ">removed", ">changed", ">text")
+    table = new_table(f"By {axis}", axis, ">added", ">removed", ">changed", ">text")
     by_source = axis == "source"
     added, removed = (_named(side.sources if by_source else side.languages) for side in (found.added, found.removed))
     changed = {group.name: group for group in (found.changed.sources if by_source else found.changed.languages)}
@@ -104,7 +104,7 @@ def _named(groups: tuple[Group, ...]) -> dict[str, Group]:
 
 
 def _causes(found: Difference) -> Table:
-    table = _table("Why", "", ">documents", ">text", "because")
+    table = new_table("Why", "", ">documents", ">text", "because")
     for what, side, told in (("added", found.added, _ADDED), ("removed", found.removed, _REMOVED)):
         for index, cause in enumerate(side.causes):
             table.add_row(
@@ -119,7 +119,7 @@ def _because(cause: Cause, told: dict[str, str]) -> str:
 
 def _rules(found: Difference) -> Table:
     """The rules whose drops have changed, most moved rates first."""
-    table = _table(
+    table = new_table(
         "Rules that drop another share", "rule", ">dropped before", ">rate", ">dropped now", ">rate", ">change"
     )
     moved = [rule for rule in found.rules if rule.rate_a != rule.rate_b]
@@ -149,7 +149,9 @@ def _show_drift(console: Console, found: Difference) -> None:
         console.print(Text(told))
         console.print()
         return
-    table = _table("Drift", "distribution", "of documents", ">index", "shift", "most moved (share before, share now)")
+    table = new_table(
+        "Drift", "distribution", "of documents", ">index", "shift", "most moved (share before, share now)"
+    )
     for drift in moved[:SHOWN_DRIFT]:
         bins = "; ".join(f"{visible(b.name)} {b.share_a:.1%}, {b.share_b:.1%}" for b in drift.moved)
         table.add_row(drift.distribution, drift.over, f"{drift.psi:.3f}", drift.reading, Text(bins, style="dim"))

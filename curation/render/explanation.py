@@ -10,7 +10,7 @@ from rich.text import Text
 
 from curation import document
 from curation.decision import KEPT
-from curation.render import _survivor, _table, _why, number, visible
+from curation.render import new_table, number, survivor, visible, why
 
 if TYPE_CHECKING:
     from curation.corpus import Corpus, Version
@@ -56,7 +56,7 @@ def show_explanation(console: Console, corpus: Corpus, version: Version, documen
 
 def show_history(console: Console, found: History) -> None:
     """Every version in which something about the document changed."""
-    table = _table(
+    table = new_table(
         f"{visible(found.id)} from version to version", ">version", "published (UTC)", "made by", "what", "read from"
     )
     for moment in found.moments:
@@ -83,13 +83,13 @@ def _explained(corpus: Corpus, version: Version, document_id: str) -> list[tuple
 
 def _values(manifest: Manifest, row: Row) -> Table:
     """What each stage that the document came to has measured."""
-    table = _table("", "stage", "value", ">measured")
+    table = new_table("", "stage", "value", ">measured")
     names = [str(stage["name"]) for stage in manifest.recipe["stages"]]  # type: ignore[attr-defined]
     for name in names:
         values = {key: value for key, value in row.items() if key.startswith(f"{name}.") and value is not None}
         for index, (key, value) in enumerate(values.items()):
             shown = visible(value) if isinstance(value, str) else number(value)
-            table.add_row(name if index == 0 else "", _why(key), shown)
+            table.add_row(name if index == 0 else "", why(key), shown)
         if row["stage"] == name:
             table.add_row(name if not values else "", Text("dropped here", style="red"), "")
             break
@@ -127,5 +127,5 @@ def _sentence(row: dict[str, Any]) -> str:
     if row["detail"]:
         text += f" ({visible(row['detail'])})"
     if row["survivor"]:
-        text += f"; survivor {_survivor(row)}, verified similarity {number(row['similarity'])}"
+        text += f"; survivor {survivor(row)}, verified similarity {number(row['similarity'])}"
     return text

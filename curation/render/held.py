@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from curation.render import _funnel, _table, number, size, visible
+from curation.render import funnel, new_table, number, size, visible
 
 if TYPE_CHECKING:
     from curation.change import Change
@@ -39,7 +39,7 @@ def show_held_runs(console: Console, url: str, runs: Sequence[Drafts]) -> None:
     if not runs:
         console.print(Text(f"{url}: no run is held."), soft_wrap=True)
         return
-    table = _table(url, "run", "made (UTC)", ">version", ">documents", ">text", "why")
+    table = new_table(url, "run", "made (UTC)", ">version", ">documents", ">text", "why")
     for manifest, _, change in runs:
         made = manifest.created.strftime("%Y-%m-%d %H:%M:%S")
         counts = (f"{manifest.documents:,}", size(manifest.bytes))
@@ -52,7 +52,7 @@ def show_held(console: Console, url: str, drafts: Drafts) -> None:
     """One held run for people, and how to go on from it."""
     manifest, report, change = drafts
     console.print()
-    console.print(_funnel(report, f"{manifest.recipe['name']}, version {manifest.version} if it is published"))
+    console.print(funnel(report, f"{manifest.recipe['name']}, version {manifest.version} if it is published"))
     console.print()
     if change.breaches:
         console.print(_breaches(change))
@@ -69,7 +69,7 @@ def show_held(console: Console, url: str, drafts: Drafts) -> None:
 
 
 def _breaches(change: Change) -> Table:
-    table = _table("Gates that it does not pass", "gate", "what", ">found", ">bound", ">reference")
+    table = new_table("Gates that it does not pass", "gate", "what", ">found", ">bound", ">reference")
     for breach in change.breaches:
         found = "a share of nothing" if breach.value is None else number(breach.value)
         table.add_row(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from curation.dedup.index import due, segments_of
 from curation.manifest import Manifest
-from curation.render import _table, visible
+from curation.render import new_table, visible
 
 
 def index_json(manifest: Manifest) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def show_index(console: Console, manifest: Manifest) -> None:
     segments = segments_of(manifest.index)
     title = f"The dedup index of version {manifest.version}, oldest segment first"
     columns = ("documents", "bytes", "a document", "gone from older", "grown in older", "files")
-    table = _table(title, "segment", *(f">{name}" for name in columns))
+    table = new_table(title, "segment", *(f">{name}" for name in columns))
     for segment in segments:
         numbers = (
             segment.documents,

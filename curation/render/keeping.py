@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from curation.render import _table, shortened, size, visible
+from curation.render import new_table, shortened, size, visible
 
 if TYPE_CHECKING:
     from curation.corpus import Corpus
@@ -41,7 +41,7 @@ def show_tags(console: Console, url: str, found: Sequence[Tag]) -> None:
     if not found:
         console.print(Text(f"{url}: no version has a tag."), soft_wrap=True)
         return
-    shown = _table(url, "tag", ">version", "since (UTC)", "by")
+    shown = new_table(url, "tag", ">version", "since (UTC)", "by")
     for tag in found:
         shown.add_row(tag.name, str(tag.version or "none"), f"{tag.when:%Y-%m-%d %H:%M:%S}", visible(tag.who))
     console.print(shown)
@@ -52,7 +52,7 @@ def show_holds(console: Console, url: str, found: Sequence[Hold]) -> None:
     if not found:
         console.print(Text(f"{url}: no version is under a legal hold."), soft_wrap=True)
         return
-    shown = _table(url, ">version", "since (UTC)", "by", "reason")
+    shown = new_table(url, ">version", "since (UTC)", "by", "reason")
     for hold in found:
         since = f"{hold.when:%Y-%m-%d %H:%M:%S}"
         shown.add_row(str(hold.version), since, visible(hold.who), Text(visible(hold.reason or "")))
@@ -66,7 +66,7 @@ def vacuumed_json(corpus: Corpus, found: Vacuumed, dry_run: bool) -> dict[str, A
 
 def show_vacuumed(console: Console, corpus: Corpus, found: Vacuumed, dry_run: bool) -> None:
     """What a vacuum removed, or (`dry_run`) would."""
-    shown = _table(corpus.url, ">version", "", "why")
+    shown = new_table(corpus.url, ">version", "", "why")
     before = {gone.version for gone in found.gone} - set(found.versions)
     for number in sorted({version.version for version in corpus.versions()} - before, reverse=True):
         if number in found.versions:

@@ -48,6 +48,27 @@ def _slot(hashed, table):
     return slot
 
 
+@nb.njit(cache=True, nogil=True, inline="always")
+def _begun(length):
+    """The state before a value's first byte: windows hash their bytes alone, a shorter value its length, too."""
+    return np.uint64(length if length < WINDOW else 0)
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _moved(state, data, start, i):
+    """The state once byte `i` of the value that begins at `start` is in, and the one before the window is out."""
+    state = state * _BASE + np.uint64(data[i]) + _ONE
+    if i - start >= WINDOW:
+        state -= (np.uint64(data[i - WINDOW]) + _ONE) * _OUTGOING
+    return state
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _is_whole(start, i, end):
+    """Whether a window, or the only one of a shorter value, ends with byte `i`."""
+    return i - start >= WINDOW - 1 or (i == end - 1 and end - start < WINDOW)
+
+
 @nb.njit(cache=True, nogil=True)
 def window_hashes(data, offsets, out):
     """Write the hashes of all windows of the values to `out`, which has room for a hash a byte; how many there are."""
@@ -56,12 +77,10 @@ def window_hashes(data, offsets, out):
         start, end = offsets[value], offsets[value + 1]
         if end - start < SHORTEST:
             continue
-        state = np.uint64(end - start if end - start < WINDOW else 0)
+        state = _begun(end - start)
         for i in range(start, end):
-            state = state * _BASE + np.uint64(data[i]) + _ONE
-            if i - start >= WINDOW:
-                state -= (np.uint64(data[i - WINDOW]) + _ONE) * _OUTGOING
-            if i - start >= WINDOW - 1 or (i == end - 1 and end - start < WINDOW):
+            state = _moved(state, data, start, i)
+            if _is_whole(start, i, end):
                 out[count] = _mixed(state)
                 count += 1
     return count
@@ -82,12 +101,10 @@ def find(data, offsets, table, found, values):
         start, end = offsets[value], offsets[value + 1]
         if end - start < SHORTEST:
             continue
-        state = np.uint64(end - start if end - start < WINDOW else 0)
+        state = _begun(end - start)
         for i in range(start, end):
-            state = state * _BASE + np.uint64(data[i]) + _ONE
-            if i - start >= WINDOW:
-                state -= (np.uint64(data[i - WINDOW]) + _ONE) * _OUTGOING
-            if i - start >= WINDOW - 1 or (i == end - 1 and end - start < WINDOW):
+            state = _moved(state, data, start, i)
+            if _is_whole(start, i, end):
                 hashed = _mixed(state)
                 slot = _slot(hashed, table)
                 if table[slot] == hashed:

@@ -16,7 +16,7 @@ from curation.cli import SERVICE, LeftRunning
 from curation.errors import MissingError, Problem, RecipeError
 from services.cli.login import open_client
 from services.cli.options import made, pairs, time_option
-from services.cli.show import JsonOption, LimitOption, moment, say, show_facts, show_json, show_table, text
+from services.cli.show import JsonOption, LimitOption, moment, say, show_facts, show_json, show_list, show_table, text
 
 if TYPE_CHECKING:
     from services.client import Client
@@ -146,13 +146,8 @@ def jobs(
             finished_before=finished_before,
         )
         found = list(islice(client.jobs.list(which, page_size=min(limit, 100)), limit))
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No jobs.")
-    else:
-        columns = ("job", "state", "why", "mode", "recipe", "corpus", "made", ">version", ">kept", "labels")
-        show_table("", columns, (_row(job) for job in found))
+    columns = ("job", "state", "why", "mode", "recipe", "corpus", "made", ">version", ">kept", "labels")
+    show_list(found, as_json, "No jobs.", columns, (_row(job) for job in found))
 
 
 def follow(job_id: JobArgument, as_json: JsonOption = False) -> None:

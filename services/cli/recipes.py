@@ -13,7 +13,7 @@ from curation.errors import ConflictError, Problem, RecipeError
 from services.cli.jobs import read_recipe
 from services.cli.login import open_client
 from services.cli.options import CommandError
-from services.cli.show import JsonOption, say, show_json, show_table, text
+from services.cli.show import JsonOption, say, show_json, show_list, show_table, text
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A stored recipe.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON file.")]
@@ -35,13 +35,8 @@ def show_recipes(as_json: JsonOption = False) -> None:
     """Every stored recipe."""
     with open_client() as client:
         found = list(client.recipes.list())
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No recipes.")
-    else:
-        rows = ((recipe.name, recipe.revision, recipe.updated) for recipe in found)
-        show_table("", ("recipe", ">revision", "updated"), rows)
+    rows = ((recipe.name, recipe.revision, recipe.updated) for recipe in found)
+    show_list(found, as_json, "No recipes.", ("recipe", ">revision", "updated"), rows)
 
 
 def show(

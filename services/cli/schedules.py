@@ -14,7 +14,7 @@ import typer
 from curation.cli import SERVICE
 from services.cli.login import open_client
 from services.cli.options import CommandError, made, pairs, time_option
-from services.cli.show import JsonOption, LimitOption, say, show_facts, show_json, show_table
+from services.cli.show import JsonOption, LimitOption, say, show_facts, show_json, show_list, show_table
 
 if TYPE_CHECKING:
     from services.client import Client
@@ -86,14 +86,9 @@ def show_schedules(as_json: JsonOption = False) -> None:
     """Every schedule."""
     with open_client() as client:
         found = list(client.schedules.list())
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No schedules.")
-    else:
-        columns = ("schedule", "mode", "recipe", "cron", "time zone", "next", "paused", "why")
-        rows = ((s.name, s.mode, s.recipe_name, s.cron, s.timezone, s.next, s.paused, s.pause_reason) for s in found)
-        show_table("", columns, rows)
+    columns = ("schedule", "mode", "recipe", "cron", "time zone", "next", "paused", "why")
+    rows = ((s.name, s.mode, s.recipe_name, s.cron, s.timezone, s.next, s.paused, s.pause_reason) for s in found)
+    show_list(found, as_json, "No schedules.", columns, rows)
 
 
 def show(schedule: ScheduleArgument, limit: LimitOption = 10, as_json: JsonOption = False) -> None:

@@ -31,16 +31,26 @@ def show_json(data: object) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; a column whose name begins with `>` is flush right. No value can drive the terminal."""
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        name = column.removeprefix(">")
-        table.add_column(name, justify="right" if column != name else "left", header_style="dim", overflow="fold")
+    from curation.render import new_table
+
+    table = new_table(title, *columns)
     for row in rows:
         table.add_row(*(Text(text(value)) for value in row))
     screen().print(table)
+
+
+def show_list(
+    found: Sequence[object], as_json: bool, if_none: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """A table of what was found, or a sentence where it is nothing; as JSON, the list itself."""
+    if as_json:
+        show_json(found)
+    elif not found:
+        say(if_none)
+    else:
+        show_table("", columns, rows)
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:

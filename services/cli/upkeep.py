@@ -3,21 +3,18 @@ versions of the service's corpora, and what is done to them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curation.cli.options import EraseOption, IdsOption, LicencesOption, SourcesOption, UrlsOption, WhyOption
 from services.cli.login import open_client
 from services.cli.options import CommandError, made, pairs
-from services.cli.show import JsonOption, moment, say, show_json, show_table
+from services.cli.show import JsonOption, say, show_json, show_list, show_table
 
 if TYPE_CHECKING:
     from services.client import Client
     from services.upkeep.models import VacuumReport
-
-CALLED = {"ids": "--ids", "urls": "--url", "sources": "--source", "licences": "--licence"}
-"""What the fields of a takedown are called here."""
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A corpus that the service knows.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="A number, a tag, or newest.")]
@@ -64,13 +61,8 @@ def tags(name: NameArgument, as_json: JsonOption = False) -> None:
     """The tags, and the versions that have them."""
     with open_client() as client:
         found = list(client.upkeep.tags(name))
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No tags.")
-    else:
-        columns = ("tag", ">version", ">before", "since", "by")
-        show_table("", columns, ((t.name, t.version, t.previous, t.at, t.by) for t in found))
+    rows = ((tag.name, tag.version, tag.previous, tag.at, tag.by) for tag in found)
+    show_list(found, as_json, "No tags.", ("tag", ">version", ">before", "since", "by"), rows)
 
 
 def tag(
@@ -96,12 +88,8 @@ def holds(name: NameArgument, as_json: JsonOption = False) -> None:
     """The versions under a legal hold, and why."""
     with open_client() as client:
         found = list(client.upkeep.holds(name))
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No version is held.")
-    else:
-        show_table("", (">version", "why", "since", "by"), ((h.version, h.reason, h.at, h.by) for h in found))
+    rows = ((hold.version, hold.reason, hold.at, hold.by) for hold in found)
+    show_list(found, as_json, "No version is held.", (">version", "why", "since", "by"), rows)
 
 
 def hold(
@@ -170,22 +158,12 @@ def _show_vacuum(found: VacuumReport) -> None:
 
 def takedown(
     name: NameArgument,
-    ids: Annotated[
-        Path | None, typer.Option("--ids", metavar="FILE", help="An id a line, or a source, a tab and an id.")
-    ] = None,
-    urls: Annotated[
-        list[str] | None, typer.Option("--url", metavar="PREFIX", help="A place on the web, with all below it.")
-    ] = None,
-    sources: Annotated[
-        list[str] | None, typer.Option("--source", metavar="NAME", help="A source of the recipe.")
-    ] = None,
-    licences: Annotated[
-        list[str] | None, typer.Option("--licence", metavar="NAME", help="A licence in the documents' metadata.")
-    ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is published.")] = None,
-    erase: Annotated[
-        bool, typer.Option("--erase", help="Remove the texts from every version at once, and prove it.")
-    ] = False,
+    ids: IdsOption = None,
+    urls: UrlsOption = None,
+    sources: SourcesOption = None,
+    licences: LicencesOption = None,
+    reason: WhyOption = None,
+    erase: EraseOption = False,
     hold: Annotated[bool, typer.Option("--hold", help="Wait for `curation approve` before publishing.")] = False,
     labels: Annotated[
         list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="For finding the job again.")
@@ -193,7 +171,7 @@ def takedown(
     as_json: JsonOption = False,
 ) -> None:
     """Publish a version without some documents. They stay out of every later one; a certificate says what was done."""
-    from curation.cli.takedown import wanted_ids
+    from curation.cli.takedown import CALLED, wanted_ids
     from services.jobs.job import NewTakedown
 
     if not (ids or urls or sources or licences):
@@ -234,13 +212,9 @@ def certificates(
             show_json(found) if as_json else show_certificate(screen(), found)
             return
         every = list(client.upkeep.certificates(name))
-    if as_json:
-        show_json(every)
-    elif not every:
-        say("Nothing was ever taken down.")
-    else:
-        rows = ((c.number, moment(c.written), c.version, c.documents.lines, c.asked.erase, c.who) for c in every)
-        show_table("", (">certificate", "written", ">version", ">documents", "erased", "by"), rows)
+    rows = ((one.number, one.written, one.version, one.documents.lines, one.asked.erase, one.who) for one in every)
+    columns = (">certificate", "written", ">version", ">documents", "erased", "by")
+    show_list(every, as_json, "Nothing was ever taken down.", columns, rows)
 
 
 def _number(client: Client, name: str, version: str) -> int:

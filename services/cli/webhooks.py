@@ -10,7 +10,7 @@ from curation.cli import SERVICE
 from curation.errors import MissingError
 from services.cli.login import open_client
 from services.cli.options import made
-from services.cli.show import JsonOption, say, show_json, show_table
+from services.cli.show import JsonOption, say, show_json, show_list
 
 if TYPE_CHECKING:
     from services.client import Client
@@ -31,13 +31,9 @@ def show_webhooks(as_json: JsonOption = False) -> None:
     """Every webhook."""
     with open_client() as client:
         found = list(client.webhooks.list())
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No webhooks.")
-    else:
-        columns = ("webhook", "name", "url", "events", "paused", "why")
-        show_table("", columns, ((w.id, w.name, w.url, w.events or "all", w.paused, w.pause_reason) for w in found))
+    columns = ("webhook", "name", "url", "events", "paused", "why")
+    rows = ((w.id, w.name, w.url, w.events or "all", w.paused, w.pause_reason) for w in found)
+    show_list(found, as_json, "No webhooks.", columns, rows)
 
 
 def create(
@@ -106,14 +102,9 @@ def deliveries(
     wanted = None if state is None else DeliveryState(state)
     with open_client() as client:
         found = list(client.webhooks.deliveries(_id(client, webhook), wanted))
-    if as_json:
-        show_json(found)
-    elif not found:
-        say("No deliveries.")
-    else:
-        columns = ("delivery", "event", "state", ">tries", "created", ">status", "why")
-        rows = ((d.id, d.event, d.state, d.tries, d.created, d.last_status, d.last_error) for d in found)
-        show_table("", columns, rows)
+    columns = ("delivery", "event", "state", ">tries", "created", ">status", "why")
+    rows = ((d.id, d.event, d.state, d.tries, d.created, d.last_status, d.last_error) for d in found)
+    show_list(found, as_json, "No deliveries.", columns, rows)
 
 
 def replay(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -23,6 +21,7 @@ from curation.work import Work
 from tests.dedup.corpus import SMALL, write_batches
 from tests.dedup.nights import Corpus, Shard
 from tests.dedup.reference import Document, Fates, Place, deduplicated, jaccard
+from tests.dedup.scratch import scratch
 
 # Many bands of one row, so that whatever is alike at all is a candidate and the outcome can be foretold.
 EAGER = MinHashDedup(ngram=2, bands=32, rows=1, min_similarity=0.5)
@@ -33,19 +32,6 @@ COPIES: list[BetterCopies] = ["stay", "replace"]
 
 words = st.sampled_from(["a", "B", "b", "c", "D", "ß", "12", "-", "!"])
 SENTENCE = ["the", "cat", "sat", "on", "my", "mat", "all", "day"]
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder in memory where there is one: the tests write many small files."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with scratch() as folder:
-        yield folder
 
 
 @st.composite

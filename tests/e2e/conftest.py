@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from curation.corpus import Corpus
 from curation.pipeline import curate
 from curation.runner.local import LocalRunner
+from tests.e2e import night
+from tests.e2e.zygote import Zygote
 from tests.pipeline.inputs import recipe, write_inputs
 
 
@@ -26,3 +29,21 @@ def digest(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     wanted = recipe(inputs, tmp_path_factory.mktemp("expected") / "corpus")
     curate(wanted, LocalRunner())
     return Corpus(wanted.output).manifest().digest
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote() as zygote:
+        yield zygote
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The input of the night; nobody changes it."""
+    return tmp_path_factory.mktemp("night")
+
+
+@pytest.fixture(scope="module")
+def evening(folder: Path) -> Path:
+    """The corpus before it, to be copied."""
+    return night.prepare(folder)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from curation.corpus import Corpus
 from tests.e2e.zygote import Job, Zygote
 from tests.pipeline.inputs import recipe
 
 KILLS = 36
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as zygote:
-        yield zygote
 
 
 def recorded(output: Path) -> set[str]:

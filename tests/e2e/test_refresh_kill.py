@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +29,6 @@ ERASED = night.BEFORE - {*TAKEN} | {"a0-copy"}
 UNPROMOTED = night.AFTER - {"old0-copy", "old1-copy", "mine0-copy"}
 SECRETS = (essay(40)[:60], essay(40)[300:360])
 """What only `d0` says."""
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as zygote:
-        yield zygote
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The input of the night; nobody changes it."""
-    return tmp_path_factory.mktemp("night")
-
-
-@pytest.fixture(scope="module")
-def evening(folder: Path) -> Path:
-    """The corpus before it, to be copied."""
-    return night.prepare(folder)
 
 
 @pytest.fixture(scope="module")

@@ -150,18 +150,6 @@ def place(
         yield Place(request.param, folder, inputs, bucket, request.getfixturevalue("postgres"), forks)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The input of a night; nobody changes it."""
-    return tmp_path_factory.mktemp("night")
-
-
-@pytest.fixture(scope="module")
-def evening(folder: Path) -> Path:
-    """The corpus before that night, which is to be copied."""
-    return night.prepare(folder)
-
-
 def check(installation: Installation, job_id: str, digest: str) -> None:
     """The job succeeded, and published one version, which is what it must be; its events tell of it without a gap."""
     job = installation.job(job_id)
