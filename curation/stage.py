@@ -110,6 +110,46 @@ class RowStage(Stage):
         return Evidence(nothing, nothing, pa.nulls(batch.num_rows, pa.string()))
 
 
+Frozen = dict[str, Any]
+"""What a survey of the corpus has settled, as plain JSON: thresholds, ranks."""
+
+
+class SurveyStage(RowStage):
+    """A stage that must have seen every document that reaches it before it can decide on one.
+
+    It stands behind all stages that look at one document at a time. In the first pass `annotate` measures, and nothing
+    is dropped; the measurements of all documents are counted (`survey`, which adds up in any order), and what follows
+    from the counts is `settled` once for the version, and recorded in its manifest; then each document is decided by
+    that alone. A refresh decides by what its base has settled.
+    """
+
+    @property
+    def is_surveyed(self) -> bool:
+        """Whether these fields need a survey at all; without one it decides at once, as any other stage."""
+        return True
+
+    @abstractmethod
+    def survey(self, batch: pa.RecordBatch) -> dict[str, np.ndarray[Any, np.dtype[np.int64]]]:
+        """Counts of an annotated batch by name, each of any shape that is the same for every batch; those of all
+        batches are added up. Reads the columns of decisions alone: address, language, this stage's values."""
+
+    @abstractmethod
+    def settle(self, counts: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]) -> Frozen:
+        """What the counts of the whole corpus settle."""
+
+    @abstractmethod
+    def annotate_settled(self, batch: pa.RecordBatch, frozen: Frozen) -> pa.RecordBatch:
+        """The annotated batch with the columns filled in that follow from what is settled."""
+
+    @abstractmethod
+    def settled_reasons(self, batch: pa.RecordBatch, frozen: Frozen) -> pa.StringArray:
+        """As `drop_reasons`, of a batch that `annotate_settled` gave."""
+
+    @abstractmethod
+    def settled_evidence(self, batch: pa.RecordBatch, reasons: pa.StringArray, frozen: Frozen) -> Evidence:
+        """As `evidence`, for the reasons that `settled_reasons` gave."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """A rule: drop for `why` when the value of `column` is `op` `threshold`; a threshold of None switches it off."""

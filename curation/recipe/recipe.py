@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from curation import language, rules
+from curation import contamination, language, mixture, privacy, quality, rules
 from curation.dedup import DedupStage, ExactDedup, MinHashDedup
 from curation.errors import Problem, RecipeError, StorageError
 from curation.recipe.gates import Gate
@@ -23,7 +23,7 @@ from curation.stage import RowStage, Stage, stage_kinds
 from curation.storage import check_corpus_url
 from curation.storage.address import absolute
 
-FAMILIES = (language, rules)
+FAMILIES = (language, rules, privacy, contamination, quality, mixture)
 POLICIES = {"name", "output", "refresh", "gates", "retention"}
 """The fields that do not determine what a whole run makes of its input."""
 

@@ -1,0 +1,1 @@
+"""Benchmark items in the corpus: the registry of benchmarks, the rules that find them, the report."""

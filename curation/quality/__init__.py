@@ -1,0 +1,1 @@
+"""How good a document is, as a classifier scores it: training, scoring, percentiles."""
