@@ -115,7 +115,7 @@ ELSEWHERE = {
     "scheduler.before_commit",
     "scheduler.after_commit",
 }
-"""Points that matter to PostgreSQL and S3, too, beside those of the job store; at the others one kind is like another."""
+"""Points that matter to PostgreSQL and S3 beside those of the job store; at the others one kind is like another."""
 
 AT_ONCE = 4
 """Most of the time is waiting: for a lost job's next attempt, or for a lease to run out."""
