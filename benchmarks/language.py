@@ -26,9 +26,10 @@ import pyarrow as pa
 
 from curation.document import document_batch
 from curation.language import Language, kernels
-from curation.language.fasttext import load_model, parse_model
+from curation.language.fasttext import load_model
 from curation.sample import harvest
 from curation.text.arrow import text_buffers
+from curation.text.fasttext import parse_model
 from curation.text.unicode import tables
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "shards"

@@ -3,7 +3,8 @@
     python benchmarks/peers.py
 
 makes benchmarks/.peers/datatrove: datatrove 0.10.1 with what its readers and filters need, every version pinned, so
-that nothing heavy comes along. Run again, it checks that the environment is complete and does nothing.
+that nothing heavy comes along; and benchmarks/.peers/flavours: dolma 1.2.1, and what DCLM's filters need. Run again, it
+checks that the environments are complete and does nothing.
 """
 
 from __future__ import annotations
@@ -33,19 +34,35 @@ weasel==1.0.1 wrapt==2.5.2 xxhash==3.8.2 zstandard==0.25.0
 """
 
 
+FLAVOURS = """
+click==8.5.1 dolma==1.2.1 fasttext-community==0.11.9 joblib==1.6.0 msgspec==0.22.0 necessary==0.4.3 nltk==3.10.4
+numpy==2.4.6 omegaconf==2.4.0 regex==2026.11.15 smart_open==9.0.2 tqdm==4.70.1 typing_extensions==4.16.0
+Unidecode==1.4.0 uniseg==0.10.1 wrapt==2.5.2
+"""
+
+
 def datatrove_python() -> Path:
     """The Python of datatrove's environment, which is built if it is not there."""
-    python = PEERS / "datatrove" / "bin" / "python"
+    return _python("datatrove", DATATROVE)
+
+
+def flavours_python() -> Path:
+    """The Python of dolma's and DCLM's environment, which is built if it is not there."""
+    return _python("flavours", FLAVOURS)
+
+
+def _python(name: str, packages: str) -> Path:
+    python = PEERS / name / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS / "datatrove")], check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS / name)], check=True)
     found = subprocess.run(
         [str(python), "-m", "pip", "freeze"], check=True, capture_output=True, text=True
     ).stdout.split()
-    if missing := sorted(set(DATATROVE.split()) - set(found)):
-        print(f"installing {len(missing)} packages for datatrove", file=sys.stderr)
+    if missing := sorted(set(packages.split()) - set(found)):
+        print(f"installing {len(missing)} packages for {name}", file=sys.stderr)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True)
     return python
 
 
 if __name__ == "__main__":
-    print(datatrove_python())
+    print(datatrove_python(), flavours_python())

@@ -39,7 +39,8 @@ SCHEMA = pa.schema(
 copy); `survivor_shard` and `survivor_row` say where that copy was read, since ids may repeat. `bytes` is the size of
 the text as it stood when the decision was made, in UTF-8. `row` of an unreadable rest of a shard is the number that its
 next record would have had. The stages' values follow as columns named `stage.value`, null for stages that a document
-did not reach. In the table, `version` and `run` are partitions."""
+did not reach; of several stages that decide by a survey (SurveyStage) all have measured it by then. In the table,
+`version` and `run` are partitions."""
 
 
 def decision_schema(values: pa.Schema) -> pa.Schema:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -111,6 +111,9 @@ class Manifest(Frozen):
     """The files of the dedup index, segment by segment, oldest first; each segment's `index.json` last."""
     tombstones: tuple[Part, ...] = ()
     """What was taken down, and must not come back."""
+    settled: dict[str, Any] = {}
+    """What a survey of the corpus has settled, by stage, as plain JSON: see `SurveyStage`. Later versions that are made
+    from this one decide by it."""
     documents: int
     bytes: int
 

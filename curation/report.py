@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Outcome = Literal["kept", "dropped", "failed"]
+Scheme = Literal["natural", "fixed", "temperature", "unimax", "quality_bucketed", "rehydrate"]
+By = Literal["source", "language", "bucket"]
 EXAMPLES = 50
 """How many a reason has at most; a report shows the first few of them."""
 EXCERPT = 200
@@ -190,3 +192,90 @@ def _added(one: Dedup | None, other: Dedup | None) -> Dedup | None:
         verified=one.verified + other.verified,
         similarities=[a + b for a, b in zip(one.similarities, other.similarities, strict=True)],
     )
+
+
+class MixtureShare(BaseModel):
+    """One part of a mixture: a group, or the documents of a group that are seen equally often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    group: str
+    """The source, the language or the bucket."""
+    tier: str = ""
+    """With `quality_bucketed` the bucket, with `rehydrate` the least cluster size; else empty."""
+    documents: int
+    bytes: int
+    tokens: int
+    """That there are, each counted once."""
+    natural: float
+    """Its share of all tokens that there are."""
+    target: float
+    """The share that the scheme gives it."""
+    realised: float
+    """The share that it has of what is seen, under the caps."""
+    weight: int
+    """How many of its tokens are seen: whole numbers that add up to what is seen."""
+    epochs_wanted: float
+    """How often its documents would be seen by the target."""
+    epochs: float
+    """How often they are."""
+    max_epochs: float | None
+    """The cap; null without one."""
+    is_capped: bool
+    """Whether it would be seen more often without its cap, or has nothing to be seen."""
+    effective_tokens: float
+    """How many fresh tokens those that are seen are worth (Muennighoff et al. 2023)."""
+
+
+class MixtureReport(BaseModel):
+    """A version's mixture, in tokens. A function of the version and the mixture alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    corpus: str
+    """Where the corpus is."""
+    version: int
+    run: str
+    digest: str
+    """The version's."""
+    scheme: Scheme
+    """How the target shares came about."""
+    by: By
+    """What groups are."""
+    tokenizer: str
+    """What counted the tokens; `utf8-bytes/4` where the recipe has no `tokens` stage: an estimate."""
+    tokenizer_sha256: str | None
+    """Of the tokenizer's file, in hex; null for an estimate."""
+    is_estimate: bool
+    """Whether no tokenizer counted."""
+    documents: int
+    tokens: int
+    """That there are, each counted once."""
+    budget: int
+    """How many were to be seen."""
+    seen: int
+    """How many are: the sum of the weights."""
+    shortfall: int
+    """How many tokens of the budget no part can give under its cap."""
+    moved: int
+    """How many tokens the caps take from their parts' targets: others give them, but for the shortfall."""
+    extra_epochs: float
+    """By how many epochs at most the caps make another part be seen more often."""
+    effective_tokens: float
+    """How many fresh tokens those that are seen are worth."""
+    effective_tokens_uncapped: float
+    """The same without caps."""
+    kl_target: float
+    """Kullback-Leibler divergence of the realised shares from the target, in nats: 0 where it is met."""
+    kl_natural: float
+    """… from the natural shares."""
+    kl_even: float
+    """… from equal shares."""
+    effective_parts: float
+    """Of how many equal parts it is as diverse as: exp of the entropy of the realised shares."""
+    is_feasible: bool
+    """Whether every part has its target, and the budget is met; else the shares are the nearest that can be had."""
+    parts: tuple[MixtureShare, ...]
+    """Every part, sorted by group."""
+    warnings: tuple[str, ...]
+    """What whoever trains should know, a sentence each."""

@@ -215,6 +215,9 @@ def _addresses(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str,
         for field, built_in in files.items():
             if isinstance(stage.get(field), str) and stage[field] not in built_in:
                 yield f"stages.{index}.{field}", stage, field, _Kind.FILE
+            for number, item in _mappings(stage.get(field)):
+                if isinstance(item.get("path"), str):
+                    yield f"stages.{index}.{field}.{number}.path", item, "path", _Kind.FILE
 
 
 def _mappings(items: object) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -145,8 +145,8 @@ def test_a_recipe_that_holds_itself_is_refused() -> None:
     [
         ("[{kind: c4}, {kind: c4}]", "stages.1.name", "the name 'c4' is used more than once"),
         ("[{kind: exact_dedup}, {kind: c4}]", "stages.1", "c4 stands behind deduplication"),
-        ("[{kind: minhash_dedup}, {kind: exact_dedup}]", "stages.1", "at most one exact_dedup, then at most one"),
-        ("[{kind: exact_dedup}, {kind: exact_dedup, name: b}]", "stages.1", "at most one exact_dedup, then at most"),
+        ("[{kind: minhash_dedup}, {kind: exact_dedup}]", "stages.1", "one each of exact_dedup, minhash_dedup"),
+        ("[{kind: exact_dedup}, {kind: exact_dedup, name: b}]", "stages.1", "one each of exact_dedup, minhash_dedup"),
         ("[{kind: exact_dedup}, {kind: minhash_dedup, scope: source}]", "stages.1.scope", "outside its source"),
         ("[{kind: exact_dedup, keep: best_quality, quality: c4.words}]", "stages.0.quality", "no stage before"),
         (

@@ -62,7 +62,20 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
-COMMANDS = ("run", "held", "look", "keeping", "takedown", "index", "tools")
+COMMANDS = (
+    "run",
+    "held",
+    "look",
+    "whatif",
+    "keeping",
+    "takedown",
+    "contamination",
+    "index",
+    "mixture",
+    "tokenizer",
+    "quality",
+    "tools",
+)
 PLUGINS = "curation.commands"
 REMIND_S = 1.0
 """How long after a Ctrl-C the code that goes on nevertheless is interrupted again."""

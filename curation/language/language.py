@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from curation.errors import Problem, RecipeError
 from curation.language import fasttext, kernels
 from curation.stage import Evidence, RowStage
 from curation.text.arrow import text_buffers
+from curation.text.fasttext import Model, Predictions
 from curation.text.unicode import tables
 
 UNDETERMINED = "und"
@@ -56,6 +57,9 @@ class Language(RowStage):
 
     def reasons(self) -> frozenset[str]:
         return frozenset(map(self.column, ("unknown", "other", "low_score")))
+
+    def thresholds(self) -> frozenset[str]:
+        return frozenset({"keep", "min_score"})
 
     def models(self) -> dict[str, str]:
         """The model's digest. Raises RecipeError too, where the model has no label of a name in `keep`."""
@@ -113,7 +117,7 @@ class Language(RowStage):
         )
 
 
-def _predict(model: fasttext.Model, texts: pa.LargeStringArray) -> tuple[fasttext.Predictions, fasttext.Array]:
+def _predict(model: Model, texts: pa.LargeStringArray) -> tuple[Predictions, np.ndarray[Any, np.dtype[np.int64]]]:
     """The predictions for normalised texts, and the letters that each has; (documents,) int64."""
     data, offsets = text_buffers(texts)
     for array in (data, offsets):

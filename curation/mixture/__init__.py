@@ -1,1 +1,9 @@
 """What share each part of a corpus has in training: token counts, weights, the report."""
+
+from __future__ import annotations
+
+from curation.mixture.mixture import Mixture, misfits
+from curation.mixture.report import mixture_report
+from curation.mixture.tokens import Tokens
+
+__all__ = ["Mixture", "Tokens", "misfits", "mixture_report"]

@@ -31,7 +31,8 @@ from curation.pipeline.progress import CountedRunner, Watch
 from curation.pipeline.publishing import manifest_of
 from curation.pipeline.removal import Removal, removal
 from curation.pipeline.rewrite import DROPS, Revision, Rewriting, Rewritten, rewrite_piece
-from curation.pipeline.steps import deduplicate_parts, filter_shards, finish_parts, searched
+from curation.pipeline.steps import cut_parts, deduplicate_parts, filter_shards, finish_parts, searched
+from curation.pipeline.survey import take_over
 from curation.report import Cell, Report, total
 from curation.runner.runner import Runner
 from curation.storage import Entry, object_url, open_storage
@@ -76,6 +77,8 @@ def amend(corpus: Corpus, run: Run, identity: Identity, plan: Amendment, runner:
     strays = _strays(run, plan, found)
     parts = filter_shards(run, [*strays.shards, *plan.shards], runner, watch)
     check_failures(run.recipe, [*plan.looked.new, *plan.looked.changed], parts)
+    take_over(run, base)
+    parts = cut_parts(run, parts, runner, watch)
 
     memory = Memory(run, base, found) if run.recipe.exact or run.recipe.minhash else None
     verdicts = deduplicate_parts(run, parts, runner, watch, memory.known if memory else None)
@@ -97,6 +100,7 @@ def amend(corpus: Corpus, run: Run, identity: Identity, plan: Amendment, runner:
         meaning=meaning_after(run.recipe, base, plan.inputs) if plan.kind == "refresh" else base.meaning,
         inputs=plan.inputs,
         tombstones=plan.tombstones,
+        settled=base.settled,
     )
     _check(manifest, report)
     if plan.kind == "refresh" and not report.documents("kept"):

@@ -13,7 +13,10 @@ from curation.recipe import Recipe
 BYTES_PER_CORE_S = 20_000_000
 """How much text a core curates a second with a recipe like FineWeb's (README, "How fast"), to say what a redo costs."""
 
-
+_SURVEYED = (
+    "decides by a survey of the whole corpus, which a refresh does not repeat; only a whole run does (`curation run`, "
+    "or this refresh with --redo, which becomes one)"
+)
 _SOURCES = "sources."
 """What the parts of a meaning begin with that say how one source is read."""
 
@@ -22,12 +25,15 @@ def check_meaning(recipe: Recipe, base: Manifest) -> None:
     """Raises RedoError, naming every part of the recipe that means something else than when the base's files were read,
     and what reading them again would cost."""
     now, is_now = recipe.meaning(), recipe.model_dump(mode="json")
+    changed = _changed(now, base)
     problems = [
         Problem(name, _difference(_part(base.recipe, name), _part(is_now, name)))
         if name in now and name in base.meaning
         else Problem(name, "is new" if name in now else "is gone")
-        for name in _changed(now, base)
+        for name in changed
     ]
+    surveyed = [f"stages.{stage.name}" for stage in recipe.surveyed]
+    problems += [Problem(name, _SURVEYED) for name in surveyed if name in changed]
     if problems:
         raise RedoError([*problems, Problem("", _cost(problems, base))])
 

@@ -18,7 +18,7 @@ from curation.pipeline.indexing import indexed
 from curation.pipeline.inputs import Shard, list_shards, refuse_shared
 from curation.pipeline.progress import CountedRunner, Watch, unwatched
 from curation.pipeline.publishing import Outcome, found_again, manifest_of, publish_once
-from curation.pipeline.steps import deduplicate_parts, filter_shards, finish_parts, searched
+from curation.pipeline.steps import cut_parts, deduplicate_parts, filter_shards, finish_parts, searched, survey_parts
 from curation.recipe import Recipe
 from curation.runner.runner import Runner
 
@@ -71,6 +71,8 @@ def _work(
     """Everything but publishing. Raises InputError where too much failed or nothing is kept."""
     parts = filter_shards(run, shards, runner, watch)
     check_failures(run.recipe, inputs, parts)
+    settled = survey_parts(run, parts, runner, watch)
+    parts = cut_parts(run, parts, runner, watch)
     verdicts = deduplicate_parts(run, parts, runner, watch)
     finished = finish_parts(run, parts, verdicts, identity.parent + 1, runner, watch)
     report = account(run, parts, finished, runner).model_copy(update={"dedup": searched(verdicts)})
@@ -92,5 +94,6 @@ def _work(
         inputs=inputs,
         index=index,
         tombstones=run.tombstones,
+        settled=settled,
     )
     return manifest, report, change

@@ -1,7 +1,7 @@
 """The first step of a run, one task a shard: read, annotate, drop with a decision, write what goes on.
 
-This is the only code that removes documents before deduplication. What goes on is written in parts of bounded size, so
-that a worker's memory does not grow with the shard.
+Before deduplication documents are removed here and, where the corpus is surveyed, by `cut`, and nowhere else. What goes
+on is written in parts of bounded size, so that a worker's memory does not grow with the shard.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,11 +25,13 @@ from curation.pipeline.inputs import Shard
 from curation.recipe import Recipe
 from curation.report import EXAMPLES, EXCERPT, Example, Report, example_order, first_examples
 from curation.sources import Failure
-from curation.stage import RowStage
+from curation.stage import Evidence, RowStage
 from curation.text.signals import with_signals
 from curation.tombstones import TAKEDOWN, Tombstones
 from curation.work import Work
 
+BYTES = "bytes"
+"""The column of decisions with the size of the text."""
 PART_BYTES = 64 << 20
 """A part is closed once the documents that go on in it reach this size in memory, with their values."""
 PART_ROWS = 1 << 17
@@ -61,6 +64,13 @@ class Run:
         """The value columns of all the recipe's stages."""
         return pa.schema([field for stage in self.recipe.stages for field in stage.columns()])
 
+    @property
+    def texts(self) -> pa.Schema:
+        """What is written of the documents that go on: they, the stages' values, and the size of the text where a
+        survey is to know it without reading the text."""
+        size = [decision.SCHEMA.field(BYTES)] if self.recipe.surveyed else []
+        return pa.schema([*document.SCHEMA, *self.values, *size])
+
 
 class Part(BaseModel):
     """Some consecutive records of a shard, accounted for: the documents that go on, and the decisions on the rest."""
@@ -79,7 +89,7 @@ class Part(BaseModel):
     texts: str
     """Key of the documents that go on, as Parquet, one row a document, with the stages' values."""
     fingerprints: str
-    """Key of their fingerprints, in the same order."""
+    """Key of their fingerprints, in the same order; empty while the part is still to be cut, which takes them."""
     decisions: str
     """Key of the decisions on the others."""
     examples: str
@@ -141,26 +151,16 @@ class _OpenPart:
 
     def __init__(self, run: Run, shard: Shard, number: int) -> None:
         self.run, self.shard, self.number = run, shard, number
-        self.records = self.failed = self.documents = self.bytes = 0
-        self._held = 0
+        self.records = self.failed = self.bytes = 0
         self._plan = signal_plan(run.recipe.row_stages)
         self._tombstones = Tombstones.load(run.work.storage, run.tombstones)
-        self._schema = pa.schema([*document.SCHEMA, *run.values])
-        self._decision_schema = decision.decision_schema(run.values)
-        self._texts = io.BytesIO()
-        dictionary = decision.with_dictionary(self._schema)
-        self._writer = pq.ParquetWriter(
-            self._texts, self._schema, compression="zstd", compression_level=1, use_dictionary=dictionary
-        )
-        self._fingerprints: list[pa.RecordBatch] = []
-        self._decisions: list[pa.RecordBatch] = []
-        self._examples: dict[str, list[Example]] = {}
+        self._out = PartWriter(run, is_cut_later=bool(run.recipe.surveyed))
         self._failures: dict[str, str] = {}
         self._broken: list[str] = []
 
     @property
     def is_full(self) -> bool:
-        return self._held >= PART_BYTES or self.records >= PART_ROWS
+        return self._out.held >= PART_BYTES or self.records >= PART_ROWS
 
     def add(self, uri: str, batch: pa.RecordBatch, failures: Sequence[Failure]) -> None:
         """Account for these records of the file at `uri`."""
@@ -175,33 +175,14 @@ class _OpenPart:
 
     def close(self) -> Part:
         """Write what there is, and say where."""
-        decided = sum(batch.num_rows for batch in self._decisions)
-        if self.records != self.documents + decided:
-            raise AccountingError(
-                f"{self.shard.name}: read {self.records} records, but {self.documents} go on and {decided} are decided"
-            )
-        self._writer.close()
-        work, name = self.run.work, f"{self.shard.name}-{self.number:04d}"
-        texts, decisions = work.key(f"filter/{name}.texts.parquet"), work.key(f"filter/{name}.decisions.arrow")
-        work.storage.write(texts, self._texts.getvalue())
-        work.storage.write(decisions, decision.pack(self._decisions, self._decision_schema))
-        examples = work.key(f"filter/{name}.examples")
-        shown = Report(examples=tuple(e for reason in sorted(self._examples) for e in self._examples[reason]))
-        work.storage.write(examples, shown.model_dump_json().encode())
-        recipe = self.run.recipe
+        name = f"{self.shard.name}-{self.number:04d}"
         return Part(
             name=name,
             source=self.shard.source.name,
             records=self.records,
             failed=self.failed,
-            documents=self.documents,
             bytes=self.bytes,
-            texts=texts,
-            fingerprints=write_fingerprints(
-                work, f"filter/{name}.fingerprints", self._fingerprints, recipe.exact, recipe.minhash
-            ),
-            decisions=decisions,
-            examples=examples,
+            **self._out.write(f"filter/{name}", self.records)._asdict(),
             failures=tuple(self._failures.values()),
             broken=tuple(dict.fromkeys(self._broken)),
             mixed=self.shard.only is not None,
@@ -209,13 +190,7 @@ class _OpenPart:
 
     def _refuse(self, batch: pa.RecordBatch, reasons: pa.StringArray) -> pa.RecordBatch:
         """The documents that were not taken down; of the others no text is kept, not even as an example."""
-        if reasons.null_count == batch.num_rows:
-            return batch
-        refused = reasons.is_valid()
-        lost = batch.filter(refused)
-        columns = self._dropped(TAKEDOWN, lost, reasons.filter(refused))
-        self._decide(decision.fill(self._decision_schema, lost.num_rows, columns), None)
-        return batch.filter(pc.invert(refused))
+        return self._out.drop(TAKEDOWN, batch, reasons, None, is_shown=False)
 
     def _filter(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The documents that go on; each of the others gets its decision."""
@@ -224,33 +199,13 @@ class _OpenPart:
             if rows == 0:
                 break
             batch = stage.annotate(with_signals(batch, needs))
-            if batch.num_rows != rows:
-                raise AccountingError(
-                    f"{stage.name} returned {batch.num_rows} rows for {rows}; only the pipeline drops"
-                )
+            check_rows(stage, rows, batch)
+            if stage.is_surveyed:
+                continue
             reasons = stage.drop_reasons(batch)
             if reasons.null_count < rows:
-                dropped = reasons.is_valid()
-                self._drop(stage, batch, reasons, dropped)
-                batch = batch.filter(pc.invert(dropped))
+                batch = self._out.drop(stage.name, batch, reasons, stage.evidence(batch, reasons))
         return batch
-
-    def _drop(self, stage: RowStage, batch: pa.RecordBatch, reasons: pa.StringArray, dropped: pa.BooleanArray) -> None:
-        evidence = stage.evidence(batch, reasons)
-        lost = batch.filter(dropped)
-        columns = self._dropped(stage.name, lost, reasons.filter(dropped)) | {
-            "value": evidence.values.filter(dropped),
-            "threshold": evidence.thresholds.filter(dropped),
-            "detail": evidence.details.filter(dropped),
-        }
-        self._decide(decision.fill(self._decision_schema, lost.num_rows, columns), lost[document.TEXT])
-
-    def _dropped(self, stage: str, lost: pa.RecordBatch, reasons: pa.StringArray) -> dict[str, pa.Array]:
-        return decision_columns(lost, self.run.language_column) | {
-            "outcome": pa.repeat(decision.DROPPED, lost.num_rows),
-            "stage": pa.repeat(stage, lost.num_rows),
-            "reason": reasons,
-        }
 
     def _fail(self, uri: str, failures: Sequence[Failure]) -> None:
         count = len(failures)
@@ -266,24 +221,127 @@ class _OpenPart:
             "reason": pa.array([failure.reason for failure in failures]),
             "detail": pa.array([_located(failure) for failure in failures]),
         }
-        self._decide(decision.fill(self._decision_schema, count, columns), None)
-
-    def _decide(self, decisions: pa.RecordBatch, texts: pa.Array | None) -> None:
-        self._decisions.append(decisions)
-        for reason, examples in examples_of(self.run.recipe.seed, decisions, texts, self._examples).items():
-            self._examples[reason] = first_examples([*self._examples.get(reason, []), *examples])
+        self._out.decide(count, columns, None)
 
     def _go_on(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows and self._tombstones.concerns_texts:
             batch = self._refuse(batch, self._tombstones.refused_texts(batch))
+        self._out.go_on(document.without_scratch(batch))
+
+
+class Written(NamedTuple):
+    """What a part has become: the fields of Part that say so."""
+
+    documents: int
+    texts: str
+    fingerprints: str
+    decisions: str
+    examples: str
+
+
+class PartWriter:
+    """What becomes of a part's records: documents that go on, decisions on the others, examples of those."""
+
+    def __init__(self, run: Run, *, is_cut_later: bool) -> None:
+        """Of a part that is cut later no fingerprints are taken: fewer documents will go on, with more values."""
+        self.run = run
+        self.held = 0
+        """The size in memory of the documents that go on, with their values."""
+        self._documents = 0
+        self._has_prints = not is_cut_later
+        self._schema = run.texts
+        self._decision_schema = decision.decision_schema(run.values)
+        self._texts = io.BytesIO()
+        dictionary = decision.with_dictionary(self._schema)
+        self._writer = pq.ParquetWriter(
+            self._texts, self._schema, compression="zstd", compression_level=1, use_dictionary=dictionary
+        )
+        self._fingerprints: list[pa.RecordBatch] = []
+        self._decisions: list[pa.RecordBatch] = []
+        self._examples: dict[str, list[Example]] = {}
+
+    def take_over(self, part: Part) -> None:
+        """What has been decided about this part's records."""
+        storage = self.run.work.storage
+        self._decisions += decision.unpack(storage.read(part.decisions)).to_batches()
+        for example in Report.model_validate_json(storage.read(part.examples)).examples:
+            self._examples.setdefault(example.reason, []).append(example)
+
+    def drop(
+        self,
+        stage: str,
+        batch: pa.RecordBatch,
+        reasons: pa.StringArray,
+        evidence: Evidence | None,
+        *,
+        is_shown: bool = True,
+    ) -> pa.RecordBatch:
+        """The documents without those that have a reason, each of which gets its decision; where it is not shown,
+        nothing of its text becomes an example."""
+        if reasons.null_count == batch.num_rows:
+            return batch
+        dropped = reasons.is_valid()
+        lost = batch.filter(dropped)
+        columns = decision_columns(lost, self.run.language_column) | {
+            "outcome": pa.repeat(decision.DROPPED, lost.num_rows),
+            "stage": pa.repeat(stage, lost.num_rows),
+            "reason": reasons.filter(dropped),
+        }
+        if evidence is not None:
+            columns |= {
+                "value": evidence.values.filter(dropped),
+                "threshold": evidence.thresholds.filter(dropped),
+                "detail": evidence.details.filter(dropped),
+            }
+        self.decide(lost.num_rows, columns, lost[document.TEXT] if is_shown else None)
+        return batch.filter(pc.invert(dropped))
+
+    def decide(self, rows: int, columns: dict[str, pa.Array], texts: pa.Array | None) -> None:
+        """Account for records that do not go on, with these columns of decisions."""
+        decisions = decision.fill(self._decision_schema, rows, columns)
+        self._decisions.append(decisions)
+        for reason, examples in examples_of(self.run.recipe.seed, decisions, texts, self._examples).items():
+            self._examples[reason] = first_examples([*self._examples.get(reason, []), *examples])
+
+    def go_on(self, batch: pa.RecordBatch) -> None:
+        """Take these documents to the next step."""
         if batch.num_rows == 0:
             return
-        batch = document.without_scratch(batch)
-        self._held += batch.get_total_buffer_size()
+        self.held += batch.get_total_buffer_size()
         recipe = self.run.recipe
-        self._fingerprints.append(fingerprints(batch, recipe.exact, recipe.minhash))
-        self.documents += batch.num_rows
+        if self._has_prints:
+            self._fingerprints.append(fingerprints(batch, recipe.exact, recipe.minhash))
+        if recipe.surveyed:
+            batch = document.with_column(batch, BYTES, document.text_bytes(batch))
+        self._documents += batch.num_rows
         self._writer.write_batch(_conformed(batch, self._schema))
+
+    def write(self, name: str, records: int) -> Written:
+        """Write it all under this name of the run's work. Raises AccountingError unless it adds up to these records."""
+        decided = sum(batch.num_rows for batch in self._decisions)
+        if records != self._documents + decided:
+            raise AccountingError(
+                f"{name}: of {records} records {self._documents} go on and {decided} are decided; they do not add up"
+            )
+        self._writer.close()
+        work, recipe = self.run.work, self.run.recipe
+        texts, decisions, examples = (
+            work.key(f"{name}.{what}") for what in ("texts.parquet", "decisions.arrow", "examples")
+        )
+        work.storage.write(texts, self._texts.getvalue())
+        work.storage.write(decisions, decision.pack(self._decisions, self._decision_schema))
+        shown = Report(examples=tuple(e for reason in sorted(self._examples) for e in self._examples[reason]))
+        work.storage.write(examples, shown.model_dump_json().encode())
+        prints = ""
+        if self._has_prints:
+            prints = write_fingerprints(work, f"{name}.fingerprints", self._fingerprints, recipe.exact, recipe.minhash)
+        return Written(self._documents, texts, prints, decisions, examples)
+
+
+def check_rows(stage: RowStage, rows: int, batch: pa.RecordBatch) -> None:
+    """Raises AccountingError where a stage has given back more or fewer rows than it was given."""
+    if batch.num_rows != rows:
+        raise AccountingError(f"{stage.name} returned {batch.num_rows} rows for {rows}; only the pipeline drops")
 
 
 def signal_plan(stages: Sequence[RowStage]) -> list[tuple[RowStage, frozenset[str]]]:

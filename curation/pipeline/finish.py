@@ -16,6 +16,7 @@ from curation import corpus, decision, document, ids, manifest
 from curation.dedup import LOSERS, read_clusters, read_losers
 from curation.errors import AccountingError
 from curation.pipeline.filter import Part, Run, decision_columns, examples_of
+from curation.pipeline.spans import without_spans
 from curation.report import Cell, Example, Report
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -29,6 +30,8 @@ class Ending(BaseModel):
     part: Part
     losers: str | None
     clusters: str | None
+    spans: str | None
+    """Key of the stretches that are cut out of its kept documents."""
     version: int
 
 
@@ -65,6 +68,7 @@ def _finish(run: Run, ending: Ending) -> Finished:
     batch = _texts(run, part.texts)
     losers, sizes = _losers(run, ending, batch.num_rows), _cluster_sizes(run, ending, batch.num_rows)
     is_kept = pc.is_null(losers["stage"])
+    batch = without_spans(run, batch, ending.spans, is_kept)
     decided = _decided(run, batch, losers, sizes)
     every = [decided, *decision.unpack(storage.read(part.decisions)).to_batches()]
     if (rows := sum(decisions.num_rows for decisions in every)) != part.records:

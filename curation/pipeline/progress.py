@@ -15,10 +15,10 @@ class Progress(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     step: str
-    """`look`, `filter`, `deduplicate`, `finish`, `index`, `publish` or `erase`."""
+    """`look`, `filter`, `survey`, `cut`, `deduplicate`, `spans`, `finish`, `index`, `publish` or `erase`."""
     done: int
     total: int
-    """Of `deduplicate` and `index`: the tasks that are known so far, which become more on its way."""
+    """Of `survey`, `deduplicate`, `spans` and `index`: the tasks that are known so far; they become more on its way."""
     documents: int = 0
     bytes: int = 0
 

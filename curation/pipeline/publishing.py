@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +44,7 @@ def manifest_of(
     inputs: Sequence[InputShard],
     index: Sequence[Part] = (),
     tombstones: Sequence[Part] = (),
+    settled: Mapping[str, Any],
 ) -> Manifest:
     """The manifest of the version that a run's pieces are."""
     return Manifest(
@@ -61,6 +63,7 @@ def manifest_of(
         ids=tuple(files.ids for files in pieces),
         index=tuple(index),
         tombstones=tuple(tombstones),
+        settled=dict(settled),
         documents=report.documents("kept"),
         bytes=report.bytes("kept"),
     )

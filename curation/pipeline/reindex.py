@@ -36,7 +36,7 @@ def reindex(corpus: Corpus, runner: Runner, how: How, watch: Watch = unwatched) 
     if how == "compact" and len(segments_of(base.index)) < 2:
         sweep(corpus)
         return found_again(corpus, base)
-    recipe = _recipe(base)
+    recipe = _recipe(base, how)
     run = begin(corpus, recipe, Identity.of(base.fingerprint, base.inputs, parent, f"index {how}"), None)
     counted = CountedRunner(runner, "index", watch)
 
@@ -54,7 +54,7 @@ def check_index(corpus: Corpus, runner: Runner, watch: Watch = unwatched) -> int
     """Compare the newest version's index, merged, with the one that its kept documents and decisions give; how many
     files each has. Nothing is published. Raises CorruptError for the first file that differs."""
     base = _newest(corpus)
-    recipe, work = _recipe(base), Work(corpus.url, f"{RUNS}/index-check-{corpus.head()}")
+    recipe, work = _recipe(base, "rebuild"), Work(corpus.url, f"{RUNS}/index-check-{corpus.head()}")
     counted = CountedRunner(runner, "index", watch)
     try:
         merged, anew = (_made(work, counted, base, recipe, how, work.key(how)) for how in _HOWS)
@@ -90,8 +90,11 @@ def _newest(corpus: Corpus) -> Manifest:
     return base
 
 
-def _recipe(base: Manifest) -> Recipe:
+def _recipe(base: Manifest, how: How) -> Recipe:
     recipe = validate_recipe(base.recipe)
     if recipe.exact is None and recipe.minhash is None:
         raise RecipeError([Problem("CORPUS", f"the recipe of version {base.version} does not deduplicate: no index")])
+    if how == "rebuild" and recipe.span_stages:
+        cut = f"{recipe.span_stages[0].name} has cut the kept texts since they were compared"
+        raise RecipeError([Problem("--rebuild", f"{cut}: only a whole `curation run` makes the index anew")])
     return recipe

@@ -1,4 +1,4 @@
-"""The steps of a run, each a map of tasks, with their progress: filter, deduplicate, finish."""
+"""The steps of a run, each a map of tasks, with their progress: filter, survey, cut, deduplicate, finish."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from functools import partial
 
 from curation.dedup import DedupResult, deduplicate
 from curation.dedup.known import Known
+from curation.dedup.spans import find_repeats
+from curation.pipeline.cut import cut_part
 from curation.pipeline.filter import Filtered, Part, Run, filter_shard
 from curation.pipeline.finish import Ending, Finished, finish_part
 from curation.pipeline.indexing import shard_inputs
 from curation.pipeline.inputs import Shard
 from curation.pipeline.progress import CountedRunner, Progress, Watch
+from curation.pipeline.survey import survey
 from curation.report import Dedup
 from curation.runner.runner import Runner
+from curation.stage import Frozen
 
 
 def filter_shards(run: Run, shards: Sequence[Shard], runner: Runner, watch: Watch) -> list[Part]:
@@ -30,6 +34,31 @@ def filter_shards(run: Run, shards: Sequence[Shard], runner: Runner, watch: Watc
 
     results = runner.map(partial(filter_shard, run), shards, on_result)
     return [part for filtered in results for part in filtered.parts]
+
+
+def survey_parts(run: Run, parts: Sequence[Part], runner: Runner, watch: Watch) -> dict[str, Frozen]:
+    """What all documents of the parts together settle, by stage; nothing where no stage asks for it."""
+    if not run.recipe.surveyed:
+        return {}
+    counted = CountedRunner(runner, "survey", watch)
+    settled = survey(run, parts, counted)
+    counted.end()
+    return settled
+
+
+def cut_parts(run: Run, parts: Sequence[Part], runner: Runner, watch: Watch) -> list[Part]:
+    """What goes on of each part once it is decided by what is settled; the parts themselves where nothing is."""
+    if not run.recipe.surveyed:
+        return list(parts)
+    done = 0
+    watch(Progress(step="cut", done=0, total=len(parts)))
+
+    def on_result(_index: int, _part: Part) -> None:
+        nonlocal done
+        done += 1
+        watch(Progress(step="cut", done=done, total=len(parts)))
+
+    return runner.map(partial(cut_part, run), parts, on_result)
 
 
 def deduplicate_parts(
@@ -54,10 +83,25 @@ def deduplicate_parts(
     return result
 
 
+def find_spans(
+    run: Run, parts: Sequence[Part], verdicts: DedupResult | None, runner: Runner, watch: Watch
+) -> Sequence[str | None]:
+    """The key of each part's repeated stretches, None where there are none or no stage asks for them."""
+    nothing: list[str | None] = [None] * len(parts)
+    if not run.recipe.span_stages:
+        return nothing
+    counted = CountedRunner(runner, "spans", watch)
+    losers = verdicts.losers if verdicts else nothing
+    found = find_repeats(run.work.under("spans"), counted, shard_inputs(parts, 0), losers, run.recipe.span_stages)
+    counted.end()
+    return found
+
+
 def finish_parts(
     run: Run, parts: Sequence[Part], verdicts: DedupResult | None, version: int, runner: Runner, watch: Watch
 ) -> list[Finished]:
     """The files of each part that a version is made of."""
+    spans = find_spans(run, parts, verdicts, runner, watch)
     done = 0
     watch(Progress(step="finish", done=0, total=len(parts)))
 
@@ -71,6 +115,7 @@ def finish_parts(
             part=part,
             losers=verdicts.losers[number] if verdicts else None,
             clusters=verdicts.clusters[number] if verdicts else None,
+            spans=spans[number],
             version=version,
         )
         for number, part in enumerate(parts)

@@ -15,16 +15,18 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from curation import contamination, language, mixture, privacy, quality, rules
 from curation.dedup import DedupStage, ExactDedup, MinHashDedup
+from curation.dedup.spans import SpanStage
 from curation.errors import Problem, RecipeError, StorageError
+from curation.mixture import Mixture, misfits
 from curation.recipe.gates import Gate
 from curation.recipe.refresh import Refresh, Retention
 from curation.sources import READING_VERSION, Limits, Source
-from curation.stage import RowStage, Stage, stage_kinds
+from curation.stage import RowStage, RuleStage, Stage, SurveyStage, stage_kinds
 from curation.storage import check_corpus_url
 from curation.storage.address import absolute
 
 FAMILIES = (language, rules, privacy, contamination, quality, mixture)
-POLICIES = {"name", "output", "refresh", "gates", "retention"}
+POLICIES = {"name", "output", "refresh", "gates", "retention", "mixture"}
 """The fields that do not determine what a whole run makes of its input."""
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Recipe(BaseModel):
     """What must hold for a version to be published without approval."""
     retention: Retention = Retention()
     """Which versions a vacuum leaves."""
+    mixture: Mixture | None = None
+    """Which share of training each part of the corpus has."""
 
     @field_validator("output")
     @classmethod
@@ -89,14 +93,16 @@ class Recipe(BaseModel):
 
     @field_validator("stages")
     @classmethod
-    def _stages_fit(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def _stages_fit(cls, stages: tuple[Stage, ...], info: ValidationInfo) -> tuple[Stage, ...]:
         _refuse(
             [
                 *_repeated_names(stages),
                 *_reserved_names(stages),
                 *_wrong_order(stages),
+                *_behind_survey(stages),
                 *_unknown_quality(stages),
                 *_wrong_scope(stages),
+                *_unknown_groups(stages, info.data.get("sources")),
             ]
         )
         return stages
@@ -108,10 +114,22 @@ class Recipe(BaseModel):
             _refuse([*_unknown_of(gates, info.data["sources"], info.data["stages"])])
         return gates
 
+    @field_validator("mixture")
+    @classmethod
+    def _mixture_fits(cls, mixture: Mixture | None, info: ValidationInfo) -> Mixture | None:
+        if mixture is not None and {"sources", "stages"} <= info.data.keys():
+            _refuse([*_mixture_misfits(mixture, info.data["sources"], info.data["stages"])])
+        return mixture
+
     @property
     def row_stages(self) -> list[RowStage]:
         """The stages that look at one document at a time, in order."""
         return [stage for stage in self.stages if isinstance(stage, RowStage)]
+
+    @property
+    def surveyed(self) -> list[SurveyStage]:
+        """The stages that decide by a survey of all documents, in order."""
+        return [stage for stage in self.stages if isinstance(stage, SurveyStage) and stage.is_surveyed]
 
     @property
     def exact(self) -> ExactDedup | None:
@@ -120,6 +138,11 @@ class Recipe(BaseModel):
     @property
     def minhash(self) -> MinHashDedup | None:
         return next((stage for stage in self.stages if isinstance(stage, MinHashDedup)), None)
+
+    @property
+    def span_stages(self) -> list[SpanStage]:
+        """The stages that take repeated parts out of what is kept, in order."""
+        return [stage for stage in self.stages if isinstance(stage, SpanStage)]
 
     def pinned(self) -> Recipe:
         """This recipe with the digests of its stages' models in it, so that whoever runs it uses these or fails.
@@ -162,6 +185,7 @@ class Recipe(BaseModel):
         for index, stage in enumerate(self.stages):
             try:
                 models.append(stage.models())
+                problems += [Problem(f"stages.{index}.table", found) for found in _unmatched_table(stage, self.stages)]
             except RecipeError as error:
                 problems += [Problem(f"stages.{index}.{found.path}", found.message) for found in error.problems]
         if problems:
@@ -171,11 +195,13 @@ class Recipe(BaseModel):
     def _pinned(self, models: Sequence[dict[str, str]]) -> Recipe:
         stages = []
         for stage, digests in zip(self.stages, models, strict=True):
-            if digests and "model_sha256" in type(stage).model_fields:
-                (digest,) = digests.values()
-                stages.append(stage.model_copy(update={"model_sha256": digest}))
-            else:
-                stages.append(stage)
+            pins = {
+                f"{field}_sha256": digests[getattr(stage, field)]
+                for field in type(stage).files
+                if f"{field}_sha256" in type(stage).model_fields and getattr(stage, field) in digests
+            }
+            stage = stage.model_copy(update=pins)  # noqa: PLW2901
+            stages.append(stage.pinned(digests) if isinstance(stage, quality.QualityClassifier) else stage)
         return self.model_copy(update={"stages": tuple(stages)})
 
 
@@ -213,18 +239,35 @@ def _reserved_names(stages: Sequence[Stage]) -> Iterator[Misfit]:
             yield (index, "name"), f"{stage.name!r} is the name of a step of the pipeline; give the stage another"
 
 
+_BEHIND = ("exact_dedup", "minhash_dedup", "paragraph_dedup", "substring_dedup")
+"""The kinds that compare documents with each other, in their order."""
+
+
 def _wrong_order(stages: Sequence[Stage]) -> Iterator[Misfit]:
     dedup: list[Stage] = []
     for index, stage in enumerate(stages):
-        if isinstance(stage, DedupStage):
-            if dedup and (dedup[-1].kind, stage.kind) != ("exact_dedup", "minhash_dedup"):
-                yield (index,), "there may be at most one exact_dedup, then at most one minhash_dedup"
+        if isinstance(stage, DedupStage | SpanStage):
+            if dedup and _BEHIND.index(stage.kind) <= _BEHIND.index(dedup[-1].kind):
+                yield (index,), f"at the end there may be one each of {', '.join(_BEHIND)}, in this order"
             dedup.append(stage)
         elif dedup:
             yield (
                 (index,),
                 f"{stage.name} stands behind deduplication, where it could drop the survivor of documents "
                 "that are already gone; move it before",
+            )
+
+
+def _behind_survey(stages: Sequence[Stage]) -> Iterator[Misfit]:
+    surveyed: list[Stage] = []
+    for index, stage in enumerate(stages):
+        if isinstance(stage, RowStage) and stage.is_surveyed:
+            surveyed.append(stage)
+        elif isinstance(stage, RowStage) and surveyed:
+            yield (
+                (index,),
+                f"{stage.name} stands behind {surveyed[0].name}, which decides last, when all documents that the other "
+                f"stages leave are counted; move it before {surveyed[0].name}",
             )
 
 
@@ -254,6 +297,41 @@ def _wrong_scope(stages: Sequence[Stage]) -> Iterator[Misfit]:
             )
 
 
+def _unknown_groups(stages: Sequence[Stage], sources: Sequence[Source] | None) -> Iterator[Misfit]:
+    """Options of a language that is dropped before, or of no source, would go for nothing without a word."""
+    for index, stage in enumerate(stages):
+        if not isinstance(stage, RuleStage | quality.QualityClassifier):
+            continue
+        names = [source.name for source in sources or ()]
+        for name in stage.by_source if sources is not None else ():
+            if name not in names:
+                yield (index, "by_source", name), f"the recipe has no such source; there are {_listed(names)}"
+        if stage.by_language or (stage.table if isinstance(stage, RuleStage) else stage.groups_by_language):
+            before = {field.name: each for each in stages[: index + 1] for field in each.columns()}
+            giver = before.get(stage.language_column)
+            if giver is None:
+                yield (
+                    (index, "language_column"),
+                    f"no stage before gives {stage.language_column!r}: put a language stage there, or name its column",
+                )
+            elif isinstance(giver, language.Language):
+                for name in stage.by_language:
+                    if name not in giver.keep:
+                        yield (index, "by_language", name), f"{giver.name} keeps {_listed(giver.keep)} only"
+
+
+def _unmatched_table(stage: Stage, stages: Sequence[Stage]) -> Iterator[str]:
+    """A table in other names of languages than those of the recipe's model would go for nothing without a word."""
+    if isinstance(stage, RuleStage) and stage.table:
+        kept = {label for each in stages if isinstance(each, language.Language) for label in each.keep}
+        known = stage.languages()
+        if kept and not kept & known:
+            yield (
+                f"{stage.table} has none of the languages that are kept ({_listed(sorted(kept))}); it has "
+                f"{_listed(sorted(known)[:20])}: are they named by another model?"
+            )
+
+
 def _unknown_of(gates: Sequence[Gate], sources: Sequence[Source], stages: Sequence[Stage]) -> Iterator[Misfit]:
     """A gate on what the recipe does not have would measure 0 for ever, and pass a `max` without a word."""
     for index, gate in enumerate(gates):
@@ -274,6 +352,12 @@ def _measurable(gate: Gate, sources: Sequence[Source], stages: Sequence[Stage]) 
     stage = next((stage for stage in stages if stage.name == (gate.of or "").partition(".")[0]), None)
     names = [stage.name, *sorted(stage.reasons())] if stage else [stage.name for stage in stages]
     return "stage or reason", names
+
+
+def _mixture_misfits(mixture: Mixture, sources: Sequence[Source], stages: Sequence[Stage]) -> Iterator[Misfit]:
+    first = next((stage for stage in stages if isinstance(stage, language.Language)), None)
+    columns = pa.schema([field for stage in stages for field in stage.columns()])
+    return misfits(mixture, [source.name for source in sources], [*first.keep] if first else [], columns)
 
 
 def _is_number(type_: pa.DataType) -> bool:

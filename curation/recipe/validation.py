@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from curation.errors import Problem, RecipeError
+from curation.mixture import Mixture
 from curation.recipe.recipe import Recipe
 from curation.sources import Limits, Source
 from curation.stage import stage_kinds
@@ -91,4 +92,6 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
         model = Source if len(location) == 3 else Source.model_fields["columns"].default.__class__
     elif location[0] == "limits":
         model = Limits
+    elif location[0] == "mixture":
+        model = Mixture
     return sorted(model.model_fields)

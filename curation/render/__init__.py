@@ -195,8 +195,9 @@ def _show_examples(console: Console, report: Report) -> None:
         return
     console.print(Text("Some of what was dropped or failed, by rule", style="bold"))
     for reason, examples in by_reason.items():
-        thresholds = {number(example.threshold) for example in examples if example.threshold is not None}
-        console.print(Text(f"{reason}{f', threshold {min(thresholds)}' if thresholds else ''}", style="cyan"))
+        limits = sorted({example.threshold for example in examples if example.threshold is not None})
+        told = " to ".join(map(number, dict.fromkeys((limits[0], limits[-1])))) if limits else ""
+        console.print(Text(f"{reason}{told and f', threshold {told}'}", style="cyan"))
         for example in examples[:SHOWN_EXAMPLES]:
             name = shortened(visible(example.id or f"{example.shard}, record {example.row}"), NAME_WIDTH)
             line = Text(f"{number(example.value):>9}  {name:{NAME_WIDTH}}  ")

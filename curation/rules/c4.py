@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,8 +13,10 @@ from pydantic import Field
 
 from curation.document import SCRATCH, TEXT, with_column, with_text
 from curation.rules import kernels
+from curation.rules.flavours import FlavouredStage
+from curation.rules.flavours import kernels as flavour_kernels
 from curation.rules.ratio import with_values
-from curation.stage import Bound, RuleStage
+from curation.stage import Bound
 from curation.text import signals
 from curation.text.arrow import Bytes, text_buffers
 from curation.text.punctuation import punctuation
@@ -22,40 +24,89 @@ from curation.text.signals.kernels import count_sentences
 from curation.text.unicode import tables
 from curation.text.words import Int64, Splitter, word_spans
 
-_COUNTS = {  # column of this stage: column of the kernel's counts
-    "lines": kernels.LINES,
-    "lines_too_long_word": kernels.LONG_WORD,
-    "lines_no_terminal_punct": kernels.NO_TERMINAL,
-    "lines_too_few_words": kernels.FEW_WORDS,
-    "lines_javascript": kernels.JAVASCRIPT,
-    "lines_policy": kernels.POLICY,
-    "lines_kept": kernels.KEPT,
-    "lorem_ipsum": kernels.LOREM_IPSUM,
-    "curly_bracket": kernels.CURLY_BRACKET,
+# For each flavour, column of this stage: column of its kernel's counts.
+_COUNTS = {
+    "fineweb": {
+        "lines": kernels.LINES,
+        "lines_too_long_word": kernels.LONG_WORD,
+        "lines_no_terminal_punct": kernels.NO_TERMINAL,
+        "lines_too_few_words": kernels.FEW_WORDS,
+        "lines_javascript": kernels.JAVASCRIPT,
+        "lines_policy": kernels.POLICY,
+        "lines_kept": kernels.KEPT,
+        "lorem_ipsum": kernels.LOREM_IPSUM,
+        "curly_bracket": kernels.CURLY_BRACKET,
+    },
+    "dolma": {
+        "lines": flavour_kernels.LINES,
+        "lines_no_terminal_punct": flavour_kernels.NO_TERMINAL,
+        "lines_too_few_words": flavour_kernels.FEW_WORDS,
+        "lines_kept": flavour_kernels.KEPT,
+        "lorem_ipsum": flavour_kernels.LOREM_IPSUM,
+        "curly_bracket": flavour_kernels.CURLY_BRACKET,
+        "javascript": flavour_kernels.JAVASCRIPT,
+    },
+    "dclm": {
+        "characters": flavour_kernels.CHARACTERS,
+        "lines": flavour_kernels.LINES,
+        "lines_too_long_word": flavour_kernels.LONG_WORD,
+        "lines_no_terminal_punct": flavour_kernels.NO_TERMINAL,
+        "lines_too_few_words": flavour_kernels.FEW_WORDS,
+        "lines_javascript": flavour_kernels.JAVASCRIPT_LINES,
+        "lines_policy": flavour_kernels.POLICY,
+        "lines_kept": flavour_kernels.KEPT,
+        "lorem_ipsum": flavour_kernels.LOREM_IPSUM,
+        "curly_bracket": flavour_kernels.CURLY_BRACKET,
+    },
 }
+_SENTENCES = "sentences"
 
 
-class C4(RuleStage):
+class C4(FlavouredStage):
     """Rewrite each document to its lines that pass, and drop those with placeholder text, code, or too few sentences.
 
-    The text becomes the kept lines, stripped, without citation marks, joined by line feeds; that of a document which is
-    dropped stays as it was. `lorem_ipsum` and `curly_bracket` are 1 for the one of the two that a document holds first.
+    The text of a document that is dropped stays as it was. In `fineweb` that of others becomes the kept lines,
+    stripped, without citation marks, joined by line feeds; `lorem_ipsum` and `curly_bracket` are 1 for the one of the
+    two that a document holds first. In `dclm` lines are not stripped and empty ones stay; in `dolma` they stay as they
+    are.
     """
 
     rewrites: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "C4, JMLR 21 (2020) 140, section 2.2; arithmetic of datatrove 0.10.1 C4QualityFilter, as FineWeb ran it"
+        "C4, JMLR 21 (2020) 140, section 2.2; arithmetic of datatrove 0.10.1 C4QualityFilter, as FineWeb ran it; of "
+        "dolma 1.2.1 c4_v2, as in its c4-replication; of DCLM's c4.yaml up to its duplicates"
     )
+    own_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dolma": {
+            "remove_citations": False,
+            "filter_no_terminal_punct": True,
+            "min_num_sentences": None,
+            "max_word_length": None,
+            "filter_policy": False,
+        },
+        "dclm": {
+            "filter_no_terminal_punct": True,
+            "min_num_sentences": 3,
+            "min_words_per_line": 5,
+            "max_characters": 190_000,
+        },
+    }
+    unmeasured: ClassVar[Mapping[str, frozenset[str]]] = {
+        "fineweb": frozenset({"max_characters"}),
+        "dolma": frozenset({"max_characters", "remove_citations", "max_word_length", "filter_policy"}),
+    }
 
     kind: Literal["c4"] = "c4"
-    flavour: Literal["fineweb"] = "fineweb"
-    """Whose arithmetic: `fineweb` is datatrove's, with the option that FineWeb changed (filter_no_terminal_punct)."""
+    flavour: Literal["fineweb", "dolma", "dclm"] = "fineweb"
+    """Whose arithmetic: `fineweb` is datatrove's, with the option that FineWeb changed (filter_no_terminal_punct),
+    `dolma` that of Dolma's tagger c4_v2, `dclm` that of DCLM."""
     words: Splitter = "fast"
-    """How words are split, of which sentences are made: `fast` (any script), or `spacy` for parity with datatrove."""
+    """How words are split, of which sentences are made: `fast`, `units` (other in scripts without spaces), `spacy`."""
     remove_citations: bool = True
     """Whether [12], [edit] and [citation needed] are taken out of the text."""
     filter_no_terminal_punct: bool = False
-    """Whether lines that do not end in one of . ? ! " ' go, and those that end in an ellipsis."""
+    """Whether lines that do not end in one of . ? ! " ' go, and those that end in an ellipsis. Only in `fineweb` "'" is
+    such a mark; in `dolma` "..." is none the less a full stop."""
     min_num_sentences: int | None = 5
     """Fewest sentences in the lines that are kept."""
     min_words_per_line: Annotated[int, Field(ge=0)] | None = 3
@@ -65,65 +116,79 @@ class C4(RuleStage):
     filter_lorem_ipsum: bool = True
     """Whether documents with "lorem ipsum" are dropped."""
     filter_javascript: bool = True
-    """Whether lines that mention "javascript" go."""
+    """Whether lines that mention "javascript" go (`dolma`: whether documents do)."""
     filter_curly_bracket: bool = True
     """Whether documents with an opening curly bracket are dropped."""
     filter_policy: bool = True
     """Whether lines about cookies, terms of use and privacy policies go."""
+    max_characters: int | None = None
+    """Most characters of a document, before anything is removed."""
 
     def columns(self) -> pa.Schema:
-        return pa.schema([pa.field(self.column(value), pa.int64()) for value in (*_COUNTS, "sentences")])
+        values = (*_COUNTS[self.flavour], _SENTENCES)
+        return pa.schema([pa.field(self.column(value), pa.int64()) for value in values])
 
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         original = batch[TEXT]
-        cleaned, counts = self._clean(original)
+        cleaned, values = self._clean(original)
         spans = word_spans(cleaned, self.words)
-        sentences = counts[:, kernels.KEPT].copy()
+        sentences = values["lines_kept"].copy()
         count_sentences(*text_buffers(cleaned), *spans, punctuation(), sentences)
-        values = {value: counts[:, column] for value, column in _COUNTS.items()}
-        batch = with_values(batch, self.columns(), {**values, "sentences": sentences})
+        batch = with_values(batch, self.columns(), {**values, _SENTENCES: sentences})
         dropped = self.drop_reasons(batch).is_valid()
         # The words of the new text are known here: the next rule need not split it again.
         words = np.diff(spans.offsets)
         words[dropped.to_numpy(zero_copy_only=False)] = np.diff(
             word_spans(original.filter(dropped), self.words).offsets
         )
-        batch = with_text(batch, pc.if_else(dropped, original, _stripped(cleaned)))
+        batch = with_text(
+            batch, pc.if_else(dropped, original, cleaned if self.flavour == "dolma" else _stripped(cleaned))
+        )
         return with_column(batch, f"{SCRATCH}{signals.words(self.words)}.count", pa.array(words))
 
-    def _clean(self, text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, Int64]:
-        """The kept lines of each text, joined by line feeds, and the counts of lines, (documents, kernels.COLUMNS)."""
-        data, offsets = text_buffers(text)
-        counts = np.zeros((len(text), kernels.COLUMNS), np.int64)
-        kept, kept_offsets = np.empty(int(offsets[-1] - offsets[0]), np.uint8), np.empty(len(text) + 1, np.int64)
-        kernels.clean_lines(
-            *(data, offsets, tables().classes, punctuation(), *_vocabulary()),
-            -1 if self.max_word_length is None else self.max_word_length,
-            -1 if self.min_words_per_line is None else self.min_words_per_line,
-            self._switches(),
-            *(kept, kept_offsets, counts),
-        )
-        return _texts(kept, kept_offsets), counts
+    def _clean(self, text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, dict[str, Int64]]:
+        """The kept lines of each text, and the columns of counts, (documents,) each."""
+        buffers = text_buffers(text)
+        columns = kernels.COLUMNS if self.flavour == "fineweb" else flavour_kernels.COLUMNS
+        counts = np.zeros((len(text), columns), np.int64)
+        out = np.empty(int(buffers[1][-1] - buffers[1][0]), np.uint8), np.empty(len(text) + 1, np.int64)
+        classes, (pairs, phrases, citations) = tables().classes, _vocabulary()
+        max_word = -1 if self.max_word_length is None else self.max_word_length
+        min_words = -1 if self.min_words_per_line is None else self.min_words_per_line
+        if self.flavour == "dolma":
+            flavour_kernels.clean_as_dolma(
+                *(*buffers, classes, pairs, phrases), self.filter_no_terminal_punct, min_words, *out, counts
+            )
+        else:
+            clean = kernels.clean_lines if self.flavour == "fineweb" else flavour_kernels.clean_as_dclm
+            vocabulary = (classes, punctuation(), pairs, phrases, citations)
+            clean(*buffers, *vocabulary, max_word, min_words, self._switches(), *out, counts)
+        return _texts(*out), {value: counts[:, column] for value, column in _COUNTS[self.flavour].items()}
 
     def _switches(self) -> Bytes:
-        return np.array(
-            [
-                self.filter_no_terminal_punct,
-                self.remove_citations,
-                self.filter_lorem_ipsum,
-                self.filter_javascript,
-                self.filter_policy,
-                self.filter_curly_bracket,
-            ],
-            np.uint8,
-        )
+        lines = [self.filter_no_terminal_punct, self.remove_citations]
+        if self.flavour == "fineweb":
+            lines += [self.filter_lorem_ipsum, self.filter_javascript, self.filter_policy, self.filter_curly_bracket]
+        else:
+            lines += [self.filter_javascript, self.filter_policy]
+        return np.array(lines, np.uint8)
 
     def bounds(self) -> Sequence[Bound]:
-        return [
-            Bound("lorem_ipsum", "lorem_ipsum", ">", 0),
-            Bound("curly_bracket", "curly_bracket", ">", 0),
-            Bound("too_few_sentences", "sentences", "<", self.min_num_sentences),
-        ]
+        lorem = Bound("lorem_ipsum", "lorem_ipsum", ">", 0 if self.filter_lorem_ipsum else None)
+        curly = Bound("curly_bracket", "curly_bracket", ">", 0 if self.filter_curly_bracket else None)
+        sentences = Bound("too_few_sentences", _SENTENCES, "<", self.min_num_sentences)
+        nothing = Bound("empty", "lines_kept", "<", 1)
+        if self.flavour == "fineweb":
+            return [lorem, curly, sentences]
+        if self.flavour == "dolma":
+            return [
+                curly,
+                lorem,
+                Bound("javascript", "javascript", ">", 0 if self.filter_javascript else None),
+                nothing,
+                sentences,
+            ]
+        return [Bound("too_long", "characters", ">", self.max_characters), lorem, curly, nothing, sentences]
 
 
 # (meaning, the phrase, its rarest pair of letters)

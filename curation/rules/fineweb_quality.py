@@ -27,7 +27,7 @@ class FineWebQuality(RuleStage):
     flavour: Literal["fineweb"] = "fineweb"
     """Whose arithmetic: `fineweb` is datatrove's."""
     words: Splitter = "fast"
-    """How words are split: `fast` (any script), or `spacy` for parity with datatrove."""
+    """How words are split: `fast`, `units` (other in scripts without spaces), `spacy` (as datatrove)."""
     line_punct_thr: float | None = 0.12
     """Least share of lines that end in terminal punctuation of any script."""
     short_line_thr: float | None = 0.67

@@ -290,6 +290,14 @@ def _show_mixture(found: Any) -> None:
         (p.source, p.documents, f"{p.share_documents:.1%}", _size(p.bytes), f"{p.share_bytes:.1%}") for p in found.parts
     )
     show_table(f"Version {found.version}", ("source", ">documents", ">share", ">text", ">share"), rows)
+    if found.plan is not None:
+        from curation.render import screen
+        from curation.render.mixture import show_mixture
+
+        print()
+        show_mixture(screen(), found.plan)
+    if found.problem is not None:
+        say(f"The recipe's mixture does not fit: {found.problem}")
 
 
 def _show_report(found: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def jobs(
     limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """The newest jobs, or one of them with its steps and attempts."""
+    """The newest jobs, or one with its steps and attempts."""
     with open_client() as client:
         if job_id is not None and report:
             run = client.jobs.report(job_id)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from curation import corpus as library
+from curation import mixture
 from curation.difference import SAMPLES, Difference, difference, previous
-from curation.errors import CorruptError, MissingError, StorageError, TransientError
+from curation.errors import CorruptError, MissingError, RecipeError, StorageError, TransientError
 from curation.history import History, history
 from curation.manifest import Manifest
 from curation.pipeline.held import held
@@ -39,7 +40,7 @@ from services.jobs.states import State
 MIB = 1 << 20
 KNOWN_BYTES = 128 * MIB
 """Of versions' manifests and reports that a process remembers."""
-VERSIONS_BYTES = STATISTICS_BYTES = HISTOGRAMS_BYTES = DIFFERENCES_BYTES = 16 * MIB
+VERSIONS_BYTES = STATISTICS_BYTES = MIXTURES_BYTES = HISTOGRAMS_BYTES = DIFFERENCES_BYTES = 16 * MIB
 VERSION_BYTES = 1000
 """About what one entry of a corpus's list of versions takes."""
 MAX_DECISIONS = 100
@@ -69,6 +70,7 @@ class Insights:
         )
         self._known: Memory[_Known] = Memory(KNOWN_BYTES, lambda known: weight(known.manifest, known.report))
         self._statistics: Memory[Statistics] = Memory(STATISTICS_BYTES, weight)
+        self._mixtures: Memory[Mixture] = Memory(MIXTURES_BYTES, weight)
         self._histograms: Memory[Histogram] = Memory(HISTOGRAMS_BYTES, weight)
         self._differences: Memory[Difference] = Memory(DIFFERENCES_BYTES, weight)
 
@@ -141,9 +143,11 @@ class Insights:
         return views.samples(known.manifest, known.report, reason, limit)
 
     def mixture(self, project_id: str, name: str, number: int | None = None) -> Mixture:
-        """The sources' shares."""
-        _, known = self._look(project_id, name, number)
-        return views.mixture(known.manifest, known.report)
+        """The sources' shares, and what the recipe's mixture makes of them; read once from all decisions, then
+        remembered."""
+        opened, known = self._look(project_id, name, number)
+        with answered():
+            return self._mixtures.get((*_key(opened, known), known.version.gone), lambda: _mixture(opened, known))
 
     def histogram(self, project_id: str, name: str, number: int | None, column: str, *, bins: int = BINS) -> Histogram:
         """How a number of the decisions is distributed among kept and dropped documents."""
@@ -280,6 +284,17 @@ def _statistics(opened: library.Corpus, known: _Known) -> Statistics:
         lengths=histograms.lengths(storage, manifest),
         values=tuple(histograms.histograms(storage, manifest, columns, BINS)),
     )
+
+
+def _mixture(opened: library.Corpus, known: _Known) -> Mixture:
+    manifest, report = known.manifest, known.report
+    if known.version.gone or not report.documents("kept"):
+        return views.mixture(manifest, report, None, None)
+    try:
+        asked = mixture.Mixture.model_validate(manifest.recipe.get("mixture") or {})
+        return views.mixture(manifest, report, mixture.mixture_report(opened.storage, manifest, asked), None)
+    except RecipeError as error:
+        return views.mixture(manifest, report, None, str(error))
 
 
 def _expect_made_by(job: Job, version: library.Version) -> None:

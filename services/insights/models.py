@@ -7,7 +7,7 @@ from typing import Literal
 
 from curation.change import Approval, Breach, Looked
 from curation.manifest import Kind
-from curation.report import Outcome
+from curation.report import MixtureReport, Outcome
 from services.jobs.job import Shown
 
 TokensMethod = Literal["utf8-bytes/4"]
@@ -234,16 +234,25 @@ class MixturePart(Amount):
     share_bytes: float
     share_tokens_estimate: float
     target: float | None = None
-    """The share that the recipe asks for; null, since recipes have no mixture yet."""
+    """The share of tokens that the recipe's mixture asks for; null where it has none, or none by source."""
+    realised: float | None = None
+    """The share of what is seen in training that its caps leave it; null as `target`."""
+    epochs: float | None = None
+    """How often its documents are seen on average; null as `target`."""
 
 
 class Mixture(Shown):
-    """The shares that the sources have of a version, as they came out."""
+    """The shares that the sources have of a version, as they came out, and what its recipe's mixture makes of them."""
 
     version: int
     run: str
     tokens_method: TokensMethod = TOKENS_METHOD
     parts: tuple[MixturePart, ...]
+    plan: MixtureReport | None = None
+    """By the recipe's mixture, without one the natural shares of the sources; computed from the version's decisions.
+    Null where they were removed, or the mixture does not fit."""
+    problem: str | None = None
+    """Why the recipe's mixture does not fit what the version holds; null where it does."""
 
 
 class RunReport(Shown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from curation import corpus, document
 from curation.change import Change
 from curation.explanation import Found
 from curation.manifest import Manifest
-from curation.report import EXCERPT, Cell, Report, tokens_estimate
+from curation.report import EXCERPT, Cell, MixtureReport, MixtureShare, Report, tokens_estimate
 from services.errors import NotFound
 from services.insights.models import (
     Amount,
@@ -152,10 +153,12 @@ def seed_of(manifest: Manifest) -> int:
     return seed if isinstance(seed, int) else 0
 
 
-def mixture(manifest: Manifest, report: Report) -> Mixture:
+def mixture(manifest: Manifest, report: Report, plan: MixtureReport | None, problem: str | None) -> Mixture:
     sources = groups(report, "source")
     documents, size = report.documents("kept"), report.bytes("kept")
     tokens = sum(source.tokens_estimate for source in sources)
+    is_asked = manifest.recipe.get("mixture") is not None
+    shares = _shares_by_source(plan) if plan is not None and plan.by == "source" and is_asked else {}
     return Mixture(
         version=manifest.version,
         run=manifest.run,
@@ -166,10 +169,28 @@ def mixture(manifest: Manifest, report: Report) -> Mixture:
                 share_documents=_share(source.documents, documents),
                 share_bytes=_share(source.bytes, size),
                 share_tokens_estimate=_share(source.tokens_estimate, tokens),
+                **shares.get(source.name, {}),
             )
             for source in sources
         ),
+        plan=plan,
+        problem=problem,
     )
+
+
+def _shares_by_source(plan: MixtureReport) -> dict[str, dict[str, float]]:
+    """What a plan says of each source: the sums of its parts."""
+    sources: dict[str, list[MixtureShare]] = {}
+    for part in plan.parts:
+        sources.setdefault(part.group, []).append(part)
+    return {
+        source: {
+            "target": math.fsum(part.target for part in parts),
+            "realised": math.fsum(part.realised for part in parts),
+            "epochs": _share(sum(part.weight for part in parts), sum(part.tokens for part in parts)),
+        }
+        for source, parts in sources.items()
+    }
 
 
 def _share(part: int, whole: int) -> float:

@@ -138,7 +138,7 @@ class Condition(Shown):
     message: str = ""
 
 
-Step = Literal["look", "filter", "deduplicate", "finish", "index", "publish", "erase"]
+Step = Literal["look", "filter", "survey", "cut", "deduplicate", "spans", "finish", "index", "publish", "erase"]
 
 
 class StepProgress(Shown):

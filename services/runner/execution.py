@@ -65,7 +65,10 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
 POINTS = {
     "look": ("driver.looking", "driver.looked_task", "driver.looked"),
     "filter": ("driver.filtering", "driver.filtered_shard", "driver.filtered"),
+    "survey": ("driver.surveying", "driver.surveyed_task", "driver.surveyed"),
+    "cut": ("driver.cutting", "driver.cut_part", "driver.cut"),
     "deduplicate": ("driver.deduplicating", "driver.deduplicated_task", "driver.deduplicated"),
+    "spans": ("driver.finding_spans", "driver.found_spans_task", "driver.found_spans"),
     "finish": ("driver.finishing", "driver.finished_part", "driver.finished"),
     "index": ("driver.indexing", "driver.indexed_task", "driver.indexed"),
     "publish": ("driver.publishing", "", "driver.published"),
@@ -75,7 +78,10 @@ POINTS = {
 
 ENDS = {
     "filter": "Filtered",
+    "survey": "Surveyed",
+    "cut": "Cut",
     "deduplicate": "Deduplicated",
+    "spans": "SpansFound",
     "finish": "Finished",
     "index": "Indexed",
     "erase": "Erased",

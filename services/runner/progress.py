@@ -24,6 +24,8 @@ RECORD_S = 0.05
 """What comes sooner after a recorded shard was recorded, too: by an attempt that died before it could tell."""
 
 STEPS: tuple[Step, ...] = get_args(Step)
+GROWING: frozenset[Step] = frozenset({"survey", "deduplicate", "spans", "index"})
+"""The steps of which the number of tasks is known only on the way: no time left is told."""
 
 
 @dataclass
@@ -109,7 +111,7 @@ class Meter:
             updated=self._at(step.updated),
             documents_per_s=_rate(last.documents - recorded.documents, took_s),
             bytes_per_s=_rate(last.bytes - recorded.bytes, took_s),
-            left_s=None if last.step in ("deduplicate", "index") else left_s(step.since, ends, total),
+            left_s=None if last.step in GROWING else left_s(step.since, ends, total),
         )
 
 

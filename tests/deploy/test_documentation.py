@@ -1,10 +1,15 @@
-"""The tables of operations.md are what the code says."""
+"""The tables of the documents are what the code says."""
 
 from __future__ import annotations
 
-from docs.tables import PAGE, with_tables
+from pathlib import Path
+
+import pytest
+
+from docs.tables import PAGES, with_tables
 
 
-def test_the_tables_are_current() -> None:
-    page = PAGE.read_text()
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_tables_are_current(path: Path) -> None:
+    page = path.read_text()
     assert page == with_tables(page), "run .venv/bin/python -m docs.tables"

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import ModelError
-from curation.language.fasttext import BUILT_IN, Model, load_model, parse_model
+from curation.language.fasttext import BUILT_IN, load_model
 from curation.text.arrow import text_buffers
+from curation.text.fasttext import Model, parse_model
 
 TOLERANCE = 1e-4  # of a probability; what is seen is below 1e-5
 
@@ -59,6 +60,20 @@ def assert_equal(model: Model, path: Path, texts: Sequence[str]) -> None:
         expected = [label.removeprefix("__label__") for label in labels]
         assert [model.labels[number] for number in numbers if number >= 0] == expected, text[:80]
         np.testing.assert_allclose(probabilities, [*np.minimum(scores, 1), 0, 0][:2], atol=TOLERANCE)
+
+
+def assert_scores_equal(model: Model, path: Path, texts: Sequence[str]) -> None:
+    """Both give each label of each text the same probability."""
+    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
+    reference = theirs.load_model(str(path))
+    said = [dict(zip(*reference.predict(text.replace("\n", " "), k=-1), strict=True)) for text in texts]
+    for label in model.labels:
+        expected = [min(each.get(f"__label__{label}", 0), 1) for each in said]
+        np.testing.assert_allclose(model.score(data, offsets, label), expected, atol=1e-5)
+
+
+def test_scores_of_every_label_of_the_default_model(lid_path: Path) -> None:
+    assert_scores_equal(load_model(), lid_path, TEXTS + ODD_TEXTS)
 
 
 def test_default_model_says_what_fasttext_says(lid_path: Path) -> None:
@@ -146,6 +161,7 @@ def test_own_model_is_read_equal(loss: str, options: dict[str, int], training_fi
     path = tmp_path / "model.bin"
     train(training_file, loss=loss, **options).save_model(str(path))  # type: ignore[attr-defined]  # untyped module
     assert_equal(load_model(str(path)), path, OWN_TEXTS)
+    assert_scores_equal(load_model(str(path)), path, OWN_TEXTS)
 
 
 @pytest.mark.parametrize("loss", ["hs", "softmax"])

@@ -224,9 +224,12 @@ def test_a_signal_while_ray_starts_ends_the_command_with_a_sentence(
 
 
 def run_program(text: str, **environment: str) -> subprocess.Popen[str]:
-    """A Python process, leader of a session of its own, that has the names of the contract suite."""
+    """A Python process, leader of a session of its own, that has the names of the contract suite, and is interrupted by
+    SIGINT even where the tests are not, as in the background of a script."""
+    begin = "from tests.contracts.runner import *\nimport signal\n"
+    begin += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     return subprocess.Popen(
-        [sys.executable, "-c", "from tests.contracts.runner import *\n" + textwrap.dedent(text)],
+        [sys.executable, "-c", begin + textwrap.dedent(text)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -325,6 +325,16 @@ def test_built_in_models_are_no_files_and_others_are(confinement: Confinement, r
     assert [stage["model"] for stage in confined["stages"]] == ["lid.176", f"{root}/models/own.bin"]
 
 
+def test_every_model_of_a_list_is_confined(confinement: Confinement, root: Path) -> None:
+    models = [{"path": "models/a.bin"}, {"path": f"{root}/models/../b.bin", "name": "b"}, "no model", {}]
+    confined = confinement.recipe({"stages": [{"kind": "quality_classifier", "classifiers": models}]})
+    paths = [model.get("path") for model in confined["stages"][0]["classifiers"] if isinstance(model, dict)]
+    assert paths == [f"{root}/models/a.bin", f"{root}/b.bin", None]
+    with pytest.raises(Invalid) as caught:
+        confinement.recipe({"stages": [{"kind": "quality_classifier", "classifiers": [*models, {"path": "../x"}]}]})
+    assert [problem.path for problem in caught.value.problems] == ["stages.0.classifiers.4.path"]
+
+
 def test_a_file_has_no_wildcards_which_would_hide_a_link(confinement: Confinement, root: Path) -> None:
     (root / "models").mkdir(exist_ok=True)
     (root / "models/own[1].bin").symlink_to("/etc/hostname")
@@ -338,7 +348,18 @@ def test_a_file_has_no_wildcards_which_would_hide_a_link(confinement: Confinemen
 
 def test_every_text_field_of_every_stage_is_a_file_or_known_not_to_be() -> None:
     """A new stage that reads a file must say so in `files`, or it would read any."""
-    harmless = {"kind", "name", "scope", "keep_which", "keeper", "quality", "model_sha256", "words", "normalisation"}
+    harmless = {
+        "kind",
+        "name",
+        "scope",
+        "keep_which",
+        "keeper",
+        "quality",
+        "model_sha256",
+        "words",
+        "language_column",
+        "normalisation",
+    }
     for kind, stage in stage_kinds().items():
         texts = {name for name, field in stage.model_fields.items() if field.annotation in {str, str | None}}
         assert texts <= harmless | set(stage.files), f"{kind}: {texts - harmless - set(stage.files)}"

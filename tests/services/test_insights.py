@@ -232,6 +232,27 @@ def test_a_mixture_is_the_sources_shares(insights: Insights, project: str) -> No
     assert {part.target for part in parts} == {None}
 
 
+def test_a_recipes_mixture_is_planned(database: Database, project: str, folder: Path, tmp_path: Path) -> None:
+    """… with targets by source; one that does not fit is said, and shares are there all the same."""
+    even = {"scheme": "fixed", "weights": {"web": 1, "notes": 1}, "max_epochs": 1}
+    curate(recipe(folder, tmp_path / "mixed", mixture=even), LocalRunner())
+    bucket = {"by": "bucket", "bucket": "language.label", "scheme": "fixed", "weights": {"de": 1}}
+    curate(recipe(folder, tmp_path / "unfit", mixture=bucket), LocalRunner())
+    catalogue = Catalogue(database)
+    for name in ("mixed", "unfit"):
+        catalogue.register(project, str(tmp_path / name))
+    asked = Insights(catalogue)
+    found = asked.mixture(project, "mixed")
+    assert found.plan is not None
+    assert found.plan.scheme == "fixed"
+    assert [part.target for part in found.parts] == [0.5, 0.5]
+    assert sum(part.realised or 0 for part in found.parts) == pytest.approx(1)
+    assert [part.epochs for part in found.parts] == [1, 1]
+    unfit = asked.mixture(project, "unfit")
+    assert (unfit.plan, [part.target for part in unfit.parts]) == (None, [None, None])
+    assert "there are en" in (unfit.problem or "")
+
+
 def test_a_dropped_document_is_explained(insights: Insights, project: str) -> None:
     (near,) = insights.explain(project, "small", None, "near").decisions
     assert (near.outcome, near.reason, near.survivor) == ("dropped", "minhash_dedup.duplicate", "w2")

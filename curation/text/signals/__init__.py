@@ -9,6 +9,7 @@ A stage says what it needs by these names; each is a group of columns `~<name>.<
 - `fast:words`: count (and so with `spacy:`, here and below)
 - `fast:shapes:the be to`: words, characters, alphabetic, stop_words (how many of those named occur)
 - `fast:grams`: top_2, top_3, top_4, repeated_5, ..., repeated_10
+- those of the flavours `dolma` and `dclm`: see `flavours`
 
 Characters are code points. What each counts is said in `kernels`.
 """
@@ -24,7 +25,7 @@ import pyarrow as pa
 from curation.document import SCRATCH, TEXT, with_column
 from curation.text.arrow import text_buffers
 from curation.text.punctuation import punctuation
-from curation.text.signals import kernels
+from curation.text.signals import flavours, kernels
 from curation.text.unicode import tables
 from curation.text.words import Int64, Splitter, WordSpans, word_spans
 
@@ -94,7 +95,10 @@ def _measure(texts: pa.LargeStringArray, need: str, spans: dict[str, WordSpans])
             if splitter not in spans:
                 spans[splitter] = word_spans(texts, splitter)
             return _OF_WORDS[family](texts, spans[splitter], detail)
-    raise ValueError(f"no signal is named {need!r}")
+    found = flavours.measure(texts, need, spans)
+    if found is None:
+        raise ValueError(f"no signal is named {need!r}")
+    return found
 
 
 def _segments(texts: pa.LargeStringArray) -> dict[str, Int64]:

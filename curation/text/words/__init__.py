@@ -1,4 +1,4 @@
-"""Words of texts, as byte spans. Two splitters that feed the same kernels.
+"""Words of texts, as byte spans. Three splitters that feed the same kernels.
 
 `fast` serves every script, in one pass and without a model. It cuts a text at white space, then takes punctuation off
 both ends of a piece, one character at a time, unless the rest is an abbreviation ("e.g."); takes off contractions ("do"
@@ -6,6 +6,9 @@ both ends of a piece, one character at a time, unless the rest is an abbreviatio
 slashes, colons and commas between letters. Each part is a word of its own. In scripts that are written without spaces
 (Han, Kana, Thai, Lao, Khmer, Burmese, Tibetan) each character with its marks is a word. docs/rules.md states it in
 full; it is made to agree with spaCy's English rules as far as that changes a verdict.
+
+`units` is `fast` but in those scripts, where it joins the characters that make up a word, or a syllable where no model
+is at hand (`curation.text.words.units`). Where a text has none of them its words are those of `fast`.
 
 `spacy` is spaCy's own English tokenizer, as datatrove uses it, some hundred times slower.
 """
@@ -23,15 +26,22 @@ from curation.text.words.kinds import kinds
 from curation.text.words.pieces import pieces
 from curation.text.words.spacy import spacy_spans
 from curation.text.words.spans import Int32, Int64, WordSpans
+from curation.text.words.units import joined
 
-Splitter = Literal["fast", "spacy"]
+Splitter = Literal["fast", "units", "spacy"]
 
 __all__ = ["Int32", "Int64", "Splitter", "WordSpans", "word_spans"]
 
 
 def word_spans(texts: pa.LargeStringArray, splitter: Splitter) -> WordSpans:
-    """The words of each text; none is empty or holds white space. Raises ModelError if spaCy is wanted and absent."""
-    return _fast_spans(texts) if splitter == "fast" else spacy_spans(texts)
+    """The words of each text; none is empty or holds white space.
+
+    Raises ModelError if spaCy is wanted and absent, or the models of `units` are.
+    """
+    if splitter == "spacy":
+        return spacy_spans(texts)
+    spans = _fast_spans(texts)
+    return joined(*text_buffers(texts), spans) if splitter == "units" else spans
 
 
 def _fast_spans(texts: pa.LargeStringArray) -> WordSpans:

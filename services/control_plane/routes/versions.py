@@ -257,7 +257,8 @@ def get_manifest(asked: TheVersion) -> Any:
     response_model=Mixture,
 )
 def get_mixture(asked: TheVersion) -> Any:
-    """The sources' shares of the version, as they came out."""
+    """The sources' shares of the version, as they came out, and what its recipe's mixture makes of them: target and
+    realised shares, epochs against the caps, what a cap costs."""
     return asked.answer(lambda: asked.plane.insights.mixture(*asked.place))
 
 

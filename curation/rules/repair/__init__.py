@@ -1,0 +1,124 @@
+"""Text repair: what went wrong with a text on its way, undone by ftfy where a quick look finds anything to undo."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from ftfy import TextFixerConfig, fix_text
+from pydantic import Field
+
+from curation.document import TEXT, with_text
+from curation.rules.ratio import with_values
+from curation.rules.repair import kernels
+from curation.rules.repair.suspects import suspects
+from curation.stage import RowStage
+from curation.text.arrow import text_buffers
+from curation.text.unicode import tables
+
+_OPTIONS = tuple(name for name in TextFixerConfig._fields if name not in ("max_decode_length", "explain"))
+
+
+class Repair(RowStage):
+    """Rewrite each text with what can be mended in it mended: wrong encodings, HTML entities, control characters.
+
+    The options are ftfy's, with datatrove's defaults, which mend what is broken and leave a writer's quotation marks,
+    ligatures and widths alone. Nothing is dropped.
+    """
+
+    rewrites: ClassVar[bool] = True
+    reference: ClassVar[str] = "ftfy 6.3 (Speer 2019); defaults of datatrove 0.10.1 FTFYFormatter, as FineWeb-2 ran it"
+
+    kind: Literal["repair"] = "repair"
+    unescape_html: Literal["auto"] | bool = "auto"
+    """Whether `&lt;` and the like become characters; `auto`: in texts before their first line with a `<`."""
+    remove_terminal_escapes: bool = True
+    """Whether colours and other commands to terminals go."""
+    fix_encoding: bool = True
+    """Whether text that was read in the wrong encoding is read in the right one ("schÃ¶n")."""
+    restore_byte_a0: bool = True
+    """Whether a blank is taken for a byte A0 where the encoding is right then."""
+    replace_lossy_sequences: bool = True
+    """Whether mojibake of which a part is lost becomes U+FFFD."""
+    decode_inconsistent_utf8: bool = True
+    """Whether mojibake is mended where it is only a part of the text."""
+    fix_c1_controls: bool = True
+    """Whether C1 controls are taken for characters of Windows-1252."""
+    fix_latin_ligatures: bool = False
+    """Whether ligatures become letters."""
+    fix_character_width: bool = False
+    """Whether fullwidth Latin and halfwidth Katakana become ordinary; changes punctuation that is right in Chinese."""
+    uncurl_quotes: bool = False
+    """Whether curly quotation marks become straight."""
+    fix_line_breaks: bool = False
+    """Whether all line ends become line feeds."""
+    fix_surrogates: bool = True
+    """Whether halves of a character become one. Texts here hold none, so this changes nothing."""
+    remove_control_chars: bool = True
+    """Whether control characters go, but for those of layout."""
+    normalization: Literal["NFC", "NFKC", "NFD", "NFKD"] | None = None
+    """The normal form of Unicode that the text is put in."""
+    max_newlines: Annotated[int, Field(ge=1)] | None = None
+    """Longest run of line feeds; a longer one becomes so many (DCLM: 2)."""
+
+    def columns(self) -> pa.Schema:
+        """`changed` says whether the text did; `characters` how many code points it has gained, or lost if below 0."""
+        return pa.schema([(self.column("changed"), pa.bool_()), (self.column("characters"), pa.int64())])
+
+    def reasons(self) -> frozenset[str]:
+        return frozenset()
+
+    def models(self) -> dict[str, str]:
+        """What mends is a library, so its version is part of what determines the result."""
+        return {"ftfy": version("ftfy")}
+
+    def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        before = batch[TEXT]
+        after = self._mended(before)
+        if self.max_newlines is not None:
+            feeds = "\n" * self.max_newlines
+            after = pc.replace_substring_regex(after, f"{feeds}\n+", feeds)
+        changed = pc.not_equal(before, after)
+        values: dict[str, Any] = {
+            "changed": changed,
+            "characters": pc.subtract(pc.utf8_length(after), pc.utf8_length(before)).cast(pa.int64()),
+        }
+        if pc.any(changed).as_py():
+            batch = with_text(batch, after)
+        return with_values(batch, self.columns(), values)
+
+    def _mended(self, texts: pa.LargeStringArray) -> pa.LargeStringArray:
+        """The texts as ftfy has them; it is shown only those that are suspect, and of these the lines that are."""
+        config = TextFixerConfig(explain=False, **{name: getattr(self, name) for name in _OPTIONS})
+        found = _are_suspect(texts, config)
+        if not found.any():
+            return texts
+        mended = [_mended_lines(text, config) for text in texts.filter(pa.array(found)).to_pylist()]
+        return pc.replace_with_mask(texts, pa.array(found), pa.array(mended, pa.large_string()))
+
+    def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
+        return pa.nulls(batch.num_rows, pa.string())
+
+
+def _are_suspect(texts: pa.LargeStringArray, config: TextFixerConfig) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    found = np.zeros(len(texts), np.bool_)
+    looks_for_entities = config.unescape_html is not False
+    kernels.find_suspects(*text_buffers(texts), *suspects(config), tables().classes, looks_for_entities, found)
+    return found
+
+
+def _mended_lines(text: str, config: TextFixerConfig) -> str:
+    """`fix_text`, which goes from line to line, of the lines that are suspect."""
+    lines = text.split("\n")
+    lines = [*(line + "\n" for line in lines[:-1]), lines[-1]]
+    if max(map(len, lines)) > config.max_decode_length:
+        return fix_text(text, config)
+    found = _are_suspect(pa.array(lines, pa.large_string()), config)
+    is_auto = config.unescape_html == "auto"
+    html = next((index for index, line in enumerate(lines) if is_auto and "<" in line), len(lines))
+    for index in np.flatnonzero(found).tolist():
+        lines[index] = fix_text(lines[index], config._replace(unescape_html=False) if index > html else config)
+    return "".join(lines)
