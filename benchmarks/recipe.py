@@ -1,6 +1,9 @@
 """The whole FineWeb recipe on one core, against datatrove running the same filters and MinHash in the same run.
 
-    .venv/bin/python benchmarks/recipe.py ../shared/data/shards
+    .venv/bin/python benchmarks/recipe.py ../shared/data/shards [--registry BENCHMARKS]
+
+With a registry of benchmarks ours looks for personal data (before the rules) and for benchmark items (behind them) too,
+which the peer's run does not.
 
 The folder holds SOURCE/*.jsonl.{gz,zst}. Builds the peer's environment if it is not there (benchmarks/peers.py). Both
 are pinned to the first processor, both have their kernels and tokenizers loaded before the clock starts, both read the
@@ -24,6 +27,7 @@ from sources import SOURCES, recipe
 
 from curation.language.fasttext import built_in_path
 from curation.pipeline import Progress, curate
+from curation.recipe import Recipe, validate_recipe
 from curation.runner import open_runner
 
 HERE = Path(__file__).parent
@@ -34,13 +38,14 @@ def main() -> None:
     arguments.add_argument("shards", type=Path)
     arguments.add_argument("--runs", type=int, default=3, help="runs of ours; the median counts")
     arguments.add_argument("--no-peer", action="store_true", help="ours alone")
+    arguments.add_argument("--registry", help="look for personal data and for these benchmarks' items, too")
     arguments.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     asked = arguments.parse_args()
     os.sched_setaffinity(0, {0})
     if asked.child:
-        print(json.dumps(ours(asked.shards)))
+        print(json.dumps(ours(asked.shards, asked.registry)))
         return
-    runs = [child(asked.shards) for _ in range(asked.runs)]
+    runs = [child(asked.shards, asked.registry) for _ in range(asked.runs)]
     run = sorted(runs, key=lambda one: one["seconds"])[len(runs) // 2]
     documents, size = run["documents"], run["bytes"] / 1e6
     show("curation", run["seconds"], documents, size, run["kept"])
@@ -58,20 +63,29 @@ def show(name: str, seconds: float, documents: int, megabytes: float, kept: int)
     print(f"{name:10} {seconds:7.2f} s {speed}  {kept:,} of {documents:,} kept")
 
 
-def child(shards: Path) -> dict[str, Any]:
+def child(shards: Path, registry: str | None) -> dict[str, Any]:
     """One run in a process of its own."""
-    command = [sys.executable, __file__, str(shards), "--child"]
+    command = [sys.executable, __file__, str(shards), "--child", *(["--registry", registry] if registry else [])]
     run: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return run
 
 
-def ours(shards: Path) -> dict[str, Any]:
+def wanted(shards: Path, output: str, registry: str | None) -> Recipe:
+    """The recipe; with a registry, what it does not have is there too."""
+    plain: Recipe = recipe(shards, output)
+    if registry is None:
+        return plain
+    stages = [stage.model_dump(mode="json") for stage in plain.stages]
+    more = [{"kind": "pii"}, *stages[:5], {"kind": "contamination", "registry": registry}, *stages[5:]]
+    return validate_recipe({**plain.model_dump(mode="json"), "stages": more})
+
+
+def ours(shards: Path, registry: str | None) -> dict[str, Any]:
     """Seconds, documents, bytes and kept documents of a run; the second in its process, so kernels are loaded."""
     steps: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as work, open_runner("local") as runner:
-        warm = recipe(shards, f"{work}/warm").model_copy(
-            update={"sources": recipe(shards, work).sources[-1:], "max_failed": 1.0}
-        )
+        warm = wanted(shards, f"{work}/warm", registry)
+        warm = warm.model_copy(update={"sources": warm.sources[-1:], "max_failed": 1.0})
         curate(warm, runner)
         last = [time.perf_counter(), 0.0]
         size = 0
@@ -86,7 +100,7 @@ def ours(shards: Path) -> dict[str, Any]:
 
         begin = time.perf_counter()
         last[0] = begin
-        outcome = curate(recipe(shards, f"{work}/corpus"), runner, watch=watch)
+        outcome = curate(wanted(shards, f"{work}/corpus", registry), runner, watch=watch)
         seconds = time.perf_counter() - begin
     report = outcome.report
     counts = {"documents": report.documents(), "bytes": size, "kept": report.documents("kept")}
