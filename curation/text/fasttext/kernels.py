@@ -57,6 +57,15 @@ def hashes_of(data, offsets):
 
 
 @nb.njit(cache=True, nogil=True)
+def _buffers(offsets):
+    """What `_hidden` writes its blocks to, with room for the longest of these documents."""
+    longest = 0
+    for d in range(offsets.size - 1):
+        longest = max(longest, offsets[d + 1] - offsets[d])
+    return np.empty((BLOCK, 4), np.uint64), np.empty((BLOCK, 3), np.int64), np.empty(longest + 3, np.uint8)
+
+
+@nb.njit(cache=True, nogil=True)
 def predict(data, offsets, network, memory):
     """(labels (documents, 2) int32, probabilities (documents, 2) float64): the two likeliest, best first.
 
@@ -71,12 +80,7 @@ def predict(data, offsets, network, memory):
     output = np.empty(network.outputs.shape[0] + 1, np.float32)
     stack = np.empty(network.left.size + 2, np.int32)
     scores = np.empty(network.left.size + 2, np.float32)
-    longest = 0
-    for d in range(documents):
-        longest = max(longest, offsets[d + 1] - offsets[d])
-    framed = np.empty(longest + 3, np.uint8)
-    block_words = np.empty((BLOCK, 4), np.uint64)
-    block_places = np.empty((BLOCK, 3), np.int64)
+    block_words, block_places, framed = _buffers(offsets)
     for d in range(documents):
         if _hidden(data, offsets[d], offsets[d + 1], network, memory, block_words, block_places, framed, hidden) == 0:
             continue
@@ -100,12 +104,7 @@ def score(data, offsets, label, network, memory):
     scores = np.zeros(documents, np.float64)
     hidden = np.empty(network.rows.shape[1], np.float32)
     output = np.empty(network.outputs.shape[0] + 1, np.float32)
-    longest = 0
-    for d in range(documents):
-        longest = max(longest, offsets[d + 1] - offsets[d])
-    framed = np.empty(longest + 3, np.uint8)
-    block_words = np.empty((BLOCK, 4), np.uint64)
-    block_places = np.empty((BLOCK, 3), np.int64)
+    block_words, block_places, framed = _buffers(offsets)
     for d in range(documents):
         if _hidden(data, offsets[d], offsets[d + 1], network, memory, block_words, block_places, framed, hidden) == 0:
             continue
