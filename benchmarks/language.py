@@ -23,6 +23,7 @@ from pathlib import Path
 import fasttext
 import numpy as np
 import pyarrow as pa
+from clock import REPEATS, once, seconds
 
 from curation.document import document_batch
 from curation.language import Language, kernels
@@ -34,7 +35,6 @@ from curation.text.unicode import tables
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "shards"
 SOURCES = ("wikipedia", "company-docs", "books", "debian-docs")
-REPEATS = 3
 
 
 def main() -> None:
@@ -92,17 +92,6 @@ def model_path() -> Path:
     return Path(package.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
 
 
-def once(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """The least processor time of a few runs."""
-    return min(once(work) for _ in range(REPEATS))
-
-
 def wall_clock(work: Callable[[], object], threads: int) -> float:
     """The least time for each of so many threads to do the work once, together; each has done it before."""
 
@@ -119,7 +108,8 @@ def wall_clock(work: Callable[[], object], threads: int) -> float:
     barrier.wait()
     begin = time.perf_counter()
     barrier.wait()
-    return (time.perf_counter() - begin) / REPEATS
+    spent: float = (time.perf_counter() - begin) / REPEATS
+    return spent
 
 
 if __name__ == "__main__":

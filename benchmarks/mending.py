@@ -15,11 +15,12 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+from clock import seconds
 from ftfy import TextFixerConfig, fix_text
 
 from curation.document import document_batch
@@ -27,7 +28,6 @@ from curation.rules import Code, Repair, Urls
 from curation.stage import RowStage
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "shards"
-REPEATS = 3
 DOMAINS, ADDRESSES = 1_000_000, 100_000
 TEXTS = (
     *(
@@ -120,17 +120,6 @@ def fix_all(texts: list[str]) -> list[str]:
 
 def judge(stage: RowStage, batch: pa.RecordBatch) -> pa.StringArray:
     return stage.drop_reasons(stage.annotate(batch))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """The least processor time of a few runs, behind one that does not count."""
-    work()
-    times = []
-    for _ in range(REPEATS):
-        begin = time.process_time()
-        work()
-        times.append(time.process_time() - begin)
-    return min(times)
 
 
 if __name__ == "__main__":

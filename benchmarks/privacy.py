@@ -14,10 +14,11 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from clock import seconds
 
 from curation.document import document_batch
 from curation.privacy import Pii, Secrets
@@ -37,7 +38,6 @@ NAMES = {
 CLEAN = ("books", "wikipedia", "company-docs", "udhr")
 BUSY = ("contracts-edgar", "debian-man", "logs-loghub", "mail-spamassassin")
 MOST_BYTES = 6_000_000
-REPEATS = 3
 
 EMAIL = re.compile(
     r"\b[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+"
@@ -147,8 +147,8 @@ def speed(name: str, texts: Sequence[str]) -> None:
         stage.annotate(batch)
         found = sum(stage.annotate(batch)[stage.column("total")].to_pylist())
         tag = stage.model_copy(update={"action": "tag"})
-        line += f"  {stage.name}: {size / seconds(lambda s=tag: s.annotate(batch)):6.0f} MB/s tag"  # type: ignore[misc]
-        line += f" {size / seconds(lambda s=stage: s.annotate(batch)):6.0f} redact {found:6} found"  # type: ignore[misc]
+        line += f"  {stage.name}: {size / seconds(lambda s=tag: s.annotate(batch)):6.0f} MB/s tag"
+        line += f" {size / seconds(lambda s=stage: s.annotate(batch)):6.0f} redact {found:6} found"
     print(line)
 
 
@@ -184,16 +184,6 @@ def read(folder: Path) -> list[str]:
                 if size > MOST_BYTES:
                     return texts
     return texts
-
-
-def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """The least processor time of a few runs."""
-    spent = []
-    for _ in range(repeats):
-        begin = time.process_time()
-        work()
-        spent.append(time.process_time() - begin)
-    return min(spent)
 
 
 if __name__ == "__main__":

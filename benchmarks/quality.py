@@ -13,8 +13,7 @@ from __future__ import annotations
 import gzip
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import fasttext
 import numpy as np
 import orjson
 import pyarrow as pa
+from clock import seconds
 
 from curation.cli.quality import training_files
 from curation.document import document_batch
@@ -34,7 +34,6 @@ from curation.text.fasttext import parse_model
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "quality"
 OPTIONS: dict[View, Options] = {"form": Options(), "words": Options(view="words", word_ngrams=2, epochs=5)}
-REPEATS = 3
 
 
 def main() -> None:
@@ -102,16 +101,6 @@ def speed(view: View, options: Options, good: str, bad: str) -> None:
         }
         for name, spent in cpu.items():
             print(f"  {name:28} {len(texts) / spent:9,.0f} docs/s {size / spent / 1e6:8.1f} MB/s")
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """The least processor time of a few runs."""
-    times = []
-    for _ in range(REPEATS):
-        begin = time.process_time()
-        work()
-        times.append(time.process_time() - begin)
-    return min(times)
 
 
 if __name__ == "__main__":

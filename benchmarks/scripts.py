@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import clock
 import pyarrow as pa
 
 from curation.document import document_batch
@@ -112,12 +112,8 @@ def read(source: str, language: str) -> Iterator[str]:
 
 def seconds(texts: pa.LargeStringArray, splitter: Splitter) -> float:
     word_spans(texts, splitter)
-    times = []
-    for _ in range(REPEATS):
-        begin = time.process_time()
-        word_spans(texts, splitter)
-        times.append(time.process_time() - begin)
-    return min(times)
+    spent: float = clock.seconds(lambda: word_spans(texts, splitter), REPEATS)
+    return spent
 
 
 if __name__ == "__main__":

@@ -22,13 +22,10 @@ from curation.cli.options import (
     open_engine,
     print_json,
 )
-from curation.errors import Problem, RecipeError
+from curation.errors import HeldError, Problem, RecipeError
 
 if TYPE_CHECKING:
     from curation.contamination import Contamination
-
-HELD = 9
-"""What the command ends with where more is contaminated than it may be."""
 
 
 @app.command(rich_help_panel=LIBRARY)
@@ -82,7 +79,7 @@ def contamination(
     found = max(report.contaminated_kept for report in reports)
     if most is not None and found > most:
         print(f"curation: {found:,} kept documents are contaminated, at most {most:,} may be (--max)", file=sys.stderr)
-        raise typer.Exit(HELD)
+        raise typer.Exit(HeldError.exit_code)
 
 
 def _stage(registry: str, sha256: str | None, rule: str, threshold: float | None) -> Contamination:
