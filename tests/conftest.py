@@ -24,8 +24,28 @@ hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("ci")
 
 
+LONG = "tests/e2e/test_service_kill.py", "tests/services/control_plane/test_fuzz.py"
+"""Files that begin first, so that no process of `pytest -n` is left with one of them at the end."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "ceph: needs a Ceph gateway (tests/install_debian.sh)")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What `pytest -n --dist loadgroup` does in one process: a file, or what shares a Ray cluster or a Ceph gateway."""
+    if item.get_closest_marker("xdist_group") is None:
+        group = item.nodeid.partition("::")[0]
+        if "ray_cluster" in getattr(item, "fixturenames", ()):
+            group = "ray"
+        elif item.get_closest_marker("ceph") is not None:
+            group = "ceph"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -152,7 +152,10 @@ class Place:
                 self.postgres.drop(url)
 
 
-@pytest.fixture(scope="module", params=["sqlite+files", "postgresql+s3"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=pytest.mark.xdist_group(f"kill-{kind}")) for kind in get_args(Kind)],
+)
 def place(
     request: pytest.FixtureRequest, inputs: Path, forks: Forks, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:

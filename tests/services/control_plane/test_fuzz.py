@@ -90,7 +90,9 @@ class Fuzzed:
         self.schema = schemathesis.openapi.from_asgi("/openapi.json", self.app)
 
 
-@pytest.fixture(scope="module", params=list(EXAMPLES))
+@pytest.fixture(
+    scope="module", params=[pytest.param(kind, marks=pytest.mark.xdist_group(f"fuzz-{kind}")) for kind in EXAMPLES]
+)
 def fuzzed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     folder = tmp_path_factory.mktemp("fuzzed")
     if request.param == "sqlite":
