@@ -39,7 +39,7 @@ check: setup ## Lint, format, types, who may import whom
 		|| { cat .venv/lint-imports.log >&2; exit 1; }
 
 test: setup debian check ## All of CI: the tests with their set-up, and the checks
-	@echo "test: pytest"; $(BIN)/pytest -rs -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@echo "test: pytest"; $(BIN)/pytest -rs
 
 # What some tests run against comes from Debian; without it they are skipped, and pytest's summary says which and why.
 debian: setup
