@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
+from anyio import CancelScope
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
@@ -106,18 +107,32 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     plane: Plane = app.state.plane
     events: EventStreams = app.state.events
     presence = Presence(plane.database, "api", plane.settings.runner_name)
-    tasks = [asyncio.create_task(events.run()), asyncio.create_task(_beat(presence, events))]
     try:
-        yield
+        async with _beside(_beat(presence, events)), _beside(events.run()):
+            yield
+            events.stop()
     finally:
-        events.stop()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(SQLAlchemyError):  # its row is forgotten by itself
             await run_in_threadpool(presence.leave)
         await run_in_threadpool(app.state.finish_traces)
         plane.close()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Go on with this work meanwhile. At the end it is cancelled and waited for, also for what it does in a thread."""
+    scope = CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await work
+
+    task = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        scope.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _beat(presence: Presence, events: EventStreams) -> None:

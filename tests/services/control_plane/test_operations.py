@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,21 @@ def test_status_names_the_processes(client: TestClient, app: FastAPI) -> None:
     body = client.get("/v1/status", headers=key(app)).json()
     assert [(process["role"], process["name"]) for process in body["processes"]] == [("runner", "runner-1")]
     assert body["database"] == plane.database.engine.dialect.name
+
+
+def test_a_server_ends_when_what_it_does_in_threads_has_ended(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing uses the database once it is closed: the connection would be lost, open."""
+    happened: list[str] = []
+    is_beating = threading.Event()
+
+    def beat(presence: Presence, _: object) -> None:
+        with app.state.plane.database.reading():
+            is_beating.set()
+            time.sleep(0.3)
+        happened.append("beat")
+
+    monkeypatch.setattr(Presence, "beat", beat)
+    monkeypatch.setattr(Presence, "leave", lambda _: happened.append("left"))
+    with TestClient(app):
+        assert is_beating.wait(10)
+    assert happened == ["beat", "left"]
