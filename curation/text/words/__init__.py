@@ -24,13 +24,13 @@ from curation.text.arrow import text_buffers
 from curation.text.words import kernels
 from curation.text.words.kinds import kinds
 from curation.text.words.pieces import pieces
-from curation.text.words.spacy import spacy_spans
+from curation.text.words.spacy import spacy_spans, spacy_version
 from curation.text.words.spans import Int32, Int64, WordSpans
-from curation.text.words.units import joined
+from curation.text.words.units import joined, unit_models
 
 Splitter = Literal["fast", "units", "spacy"]
 
-__all__ = ["Int32", "Int64", "Splitter", "WordSpans", "word_spans"]
+__all__ = ["Int32", "Int64", "Splitter", "WordSpans", "splitter_models", "word_spans"]
 
 
 def word_spans(texts: pa.LargeStringArray, splitter: Splitter) -> WordSpans:
@@ -42,6 +42,16 @@ def word_spans(texts: pa.LargeStringArray, splitter: Splitter) -> WordSpans:
         return spacy_spans(texts)
     spans = _fast_spans(texts)
     return joined(*text_buffers(texts), spans) if splitter == "units" else spans
+
+
+def splitter_models(splitter: Splitter) -> dict[str, str]:
+    """What beside this code determines a splitter's words: model files with their SHA-256, or a library's version.
+
+    Raises ModelError where it is missing or another one.
+    """
+    if splitter == "spacy":
+        return {"spacy": spacy_version()}
+    return unit_models() if splitter == "units" else {}
 
 
 def _fast_spans(texts: pa.LargeStringArray) -> WordSpans:
