@@ -56,8 +56,9 @@ def splitter_models(splitter: Splitter) -> dict[str, str]:
 
 def _fast_spans(texts: pa.LargeStringArray) -> WordSpans:
     data, offsets = text_buffers(texts)
-    size = int(offsets[-1] - offsets[0])  # no more words than bytes; pages that are not written to cost nothing
-    starts, ends = np.empty(size, np.int32), np.empty(size, np.int32)
+    size = max(1, int(offsets[-1] - offsets[0]))  # no more words than bytes; pages that are not written to cost nothing
+    # Arrow's memory, since what it takes back it gives again; the system would give new pages, and clear them first.
+    starts, ends = (np.frombuffer(pa.allocate_buffer(4 * size), np.int32) for _ in range(2))
     words = np.zeros(len(offsets), np.int64)
     kernels.split_words(data, offsets, kinds(), *pieces(), words, starts, ends)
     return WordSpans(words, starts[: words[-1]], ends[: words[-1]])
