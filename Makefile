@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup ## Harvest real text from this machine, have the service curate it on a local Ray, show where every document went
-	@CURATION_COMMAND=$(BIN)/curation bash deploy/demo.sh
+	@$(BIN)/python -m deploy.demo
 
 up: setup ## Serve from this machine with PostgreSQL, an S3 store and Ray, until Ctrl-C: make up FOLDER=/a/folder
 	@$(BIN)/python -m deploy.local $(or $(FOLDER),/tmp/curation)

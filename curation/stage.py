@@ -44,6 +44,8 @@ class Stage(BaseModel):
     files: ClassVar[Mapping[str, frozenset[str]]] = {}
     """The fields that name a file to read, by path or URL, each with the values that mean something built in; or that
     list several, each as the `path` of an item."""
+    file_sets: ClassVar[Mapping[str, str]] = {}
+    """Those of them that may be a glob or a folder too, each with the glob of what is read below a folder."""
 
     kind: str
     """Which stage this is."""
@@ -105,8 +107,14 @@ class Evidence:
 class RowStage(Stage):
     """A stage that looks at one document at a time."""
 
-    rewrites: ClassVar[bool] = False
-    """Whether `annotate` may change the text."""
+    counts_text: ClassVar[bool] = False
+    """Whether its values say how much text the corpus has in a document: no stage behind it may rewrite the text, and
+    what is cut later is counted again."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether `annotate` may change the text."""
+        return False
 
     @property
     def is_surveyed(self) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from curation.corpus import Corpus
+from curation.errors import RecipeError
 from curation.pipeline import curate
 from curation.recipe import Recipe, load_recipe
 from curation.runner.local import LocalRunner
@@ -65,6 +66,14 @@ def test_it_is_a_recipe_that_says_what_it_is(name: str) -> None:
     path = RECIPES / f"{name}.yaml"
     assert load_recipe(path).name == name
     assert path.read_text().startswith("# ")
+
+
+def test_every_language_of_fineweb2_has_its_own_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language that the table leaves out would be judged by English stop words, and lost; so pinning refuses it."""
+    monkeypatch.chdir(REPOSITORY)
+    load_recipe(RECIPES / "fineweb2.yaml").pinned()
+    with pytest.raises(RecipeError, match="says nothing of ro"):
+        load_recipe(RECIPES / "fineweb2.yaml", ["stages.1.keep=[fr, ro]"]).pinned()
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))

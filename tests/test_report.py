@@ -27,6 +27,7 @@ def reports(draw: st.DrawFn) -> Report:
             language=draw(st.sampled_from(LANGUAGES)),
             documents=draw(st.integers(1, 50)),
             bytes=draw(st.integers(0, 5000)),
+            tokens=draw(st.none() | st.integers(0, 999)),
         )
         cells[cell.place] = cell
     examples = tuple(
@@ -61,6 +62,8 @@ def test_nothing_is_lost_in_a_sum_or_a_funnel(parts: list[Report]) -> None:
     report = total(parts)
     assert report.documents() == sum(part.documents() for part in parts)
     assert report.bytes() == sum(part.bytes() for part in parts)
+    tokens = [cell.tokens for part in parts for cell in part.cells]
+    assert report.tokens() == (None if None in tokens else sum(count or 0 for count in tokens))
     assert report.documents() == report.documents("kept", "dropped", "failed")
     steps = report.funnel()
     assert steps[0].documents_in == report.documents()

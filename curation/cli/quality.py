@@ -88,9 +88,10 @@ def train(
         held_out=held_out,
         group=group_by,
     )
+    storage, name = _folder_of(out)
     trained = train_classifier(training_files(positive, negative), options, by or ("lang",))
-    _write(out, trained.data)
-    _write(out + SUFFIX, trained.card.model_dump_json(indent=1).encode())
+    storage.write(name, trained.data)
+    storage.write(name + SUFFIX, trained.card.model_dump_json(indent=1).encode())
     if as_json:
         print_json(trained.card.model_dump(mode="json"))
     else:
@@ -120,13 +121,14 @@ def _chunks(storage: Storage, entry: Entry, uri: str) -> Iterator[tuple[pa.Recor
         yield chunk.batch, len(chunk.failures)
 
 
-def _write(url: str, data: bytes) -> None:
+def _folder_of(url: str) -> tuple[Storage, str]:
+    """The storage that a file goes to, and its key there. Raises RecipeError for what is no path of a file."""
     from curation.storage import open_storage
 
     folder, _, name = url.rpartition("/")
     if not name or any(sign in name for sign in "*?["):
         raise RecipeError([Problem("--out", f"{url}: expected the path of a file")])
-    open_storage(folder or ("/" if url.startswith("/") else ".")).write(name, data)
+    return open_storage(folder or ("/" if url.startswith("/") else ".")), name
 
 
 def _show(out: str, trained: Trained) -> None:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from curation.contamination.index import Index, Ints, open_index
 from curation.contamination.matching import BARS, LIMITS, Hits, Rule, find_hits
-from curation.contamination.registry import canary_mark, load_registry
+from curation.contamination.registry import FILES, canary_mark, load_registry
 from curation.document import TEXT, with_column, with_text
 from curation.errors import ModelError
 from curation.stage import Evidence, RowStage, Sha256
@@ -46,12 +46,12 @@ class Contamination(RowStage):
     """
 
     version: ClassVar[int] = 1
-    rewrites: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "cluster: after allenai/decon e1bcb80, on words; gpt3: Brown et al. 2020, appendix C; "
         "tulu: Lambert et al. 2024 (open-instruct, decontamination)"
     )
     files: ClassVar[Mapping[str, frozenset[str]]] = {"registry": frozenset()}
+    file_sets: ClassVar[Mapping[str, str]] = {"registry": FILES}
 
     kind: Literal["contamination"] = "contamination"
     registry: str
@@ -74,6 +74,10 @@ class Contamination(RowStage):
     """Shorter pieces between two cuts go, too."""
     max_pieces: Annotated[int, Field(ge=1)] = 10
     """A document that would be cut into more pieces is dropped."""
+
+    @property
+    def rewrites(self) -> bool:
+        return self.action == "cut"
 
     @property
     def bar(self) -> float:

@@ -9,7 +9,7 @@ from curation.corpus import Corpus, Version
 from curation.difference.drift import drifts
 from curation.difference.findings import Findings
 from curation.difference.matching import match
-from curation.difference.model import Difference, Rule, Side, amount
+from curation.difference.model import Difference, Rule, Side
 from curation.difference.records import Reader
 from curation.errors import CorruptError, MissingError
 from curation.manifest import Manifest
@@ -98,7 +98,9 @@ def _side(version: Version, manifest: Manifest) -> Side:
         kind=manifest.kind,
         published=version.published,
         fingerprint=version.fingerprint,
-        **amount(manifest.documents, manifest.bytes).model_dump(),
+        documents=manifest.documents,
+        bytes=manifest.bytes,
+        tokens=manifest.tokens,
     )
 
 

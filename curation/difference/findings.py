@@ -10,6 +10,7 @@ import pyarrow as pa
 from curation import document
 from curation.difference.matching import INPUT_ABSENT, INPUT_CHANGED, PROMOTED, UNACCOUNTED
 from curation.difference.model import (
+    Amount,
     Cause,
     Changed,
     ChangedDocuments,
@@ -19,7 +20,6 @@ from curation.difference.model import (
     Group,
     Samples,
     Why,
-    amount,
 )
 from curation.difference.records import RECORD, A, B, Names, Reader
 from curation.difference.spill import Records
@@ -80,7 +80,7 @@ class Findings:
         documents, size, _ = _total(sums)
         causes = [self._cause(number, _sums(sums, 2, number), absent) for number in {place[2] for place in sums}]
         return Documents(
-            total=amount(documents, size),
+            total=Amount(documents=documents, bytes=size),
             sources=tuple(_group(name, own) for name, own in self._parted(sums, 0)),
             languages=tuple(_group(name, own) for name, own in self._parted(sums, 1)),
             causes=tuple(sorted(causes, key=lambda cause: (-cause.documents, cause.why, cause.reason))),
@@ -91,7 +91,7 @@ class Findings:
         why: Why = plain.get(number, "promoted" if number & PROMOTED else "dropped")
         documents, size, _ = _total(sums)
         reason = "" if number in plain else self._names[number & ~PROMOTED]
-        return Cause(why=why, reason=reason, **amount(documents, size).model_dump())
+        return Cause(why=why, reason=reason, documents=documents, bytes=size)
 
     def _parted(self, sums: Sums, axis: int) -> Iterable[tuple[str, Sums]]:
         """The sums of each source (0) or language (1), by name."""
@@ -150,9 +150,14 @@ def _total(sums: Sums) -> tuple[int, int, int]:
 
 def _group(name: str, sums: Sums) -> Group:
     documents, size, _ = _total(sums)
-    return Group(name=name, **amount(documents, size).model_dump())
+    return Group(name=name, documents=documents, bytes=size)
 
 
 def _change(name: str, sums: Sums) -> Changed:
     documents, size, before = _total(sums)
-    return Changed(name=name, documents=documents, before=amount(documents, before), after=amount(documents, size))
+    return Changed(
+        name=name,
+        documents=documents,
+        before=Amount(documents=documents, bytes=before),
+        after=Amount(documents=documents, bytes=size),
+    )

@@ -7,18 +7,16 @@ from typing import Literal
 
 from curation.change import Looked
 from curation.manifest import Frozen, Kind
-from curation.report import tokens_estimate
 
 Why = Literal["input_new", "input_left", "input_changed", "dropped", "promoted", "unaccounted"]
 Reading = Literal["none", "some", "large", "not comparable"]
 
 
 class Amount(Frozen):
-    """How much text there is; tokens are estimated (`report.tokens_estimate`)."""
+    """How much text there is."""
 
     documents: int = 0
     bytes: int = 0
-    tokens: int = 0
 
 
 class Group(Amount):
@@ -144,6 +142,8 @@ class Side(Amount):
     kind: Kind
     published: datetime
     fingerprint: str
+    tokens: int | None = None
+    """As its recipe's `tokens` stage counts them; None without one."""
 
 
 class Difference(Frozen):
@@ -162,8 +162,3 @@ class Difference(Frozen):
     drift: tuple[Drift, ...]
     """Kept documents' first; each group by falling index."""
     samples: Samples
-
-
-def amount(documents: int, size_bytes: int) -> Amount:
-    """With the estimate of the tokens."""
-    return Amount(documents=documents, bytes=size_bytes, tokens=tokens_estimate(size_bytes))

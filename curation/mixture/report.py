@@ -49,7 +49,6 @@ def planned(corpus: str, manifest: Manifest, mixture: Mixture, counts: Counts) -
         by=mixture.by,
         tokenizer=counts.tokenizer,
         tokenizer_sha256=counts.tokenizer_sha256,
-        is_estimate=counts.is_estimate,
         documents=sum(amount.documents for amount in parts.values()),
         tokens=sum(tokens),
         budget=solved.budget,
@@ -69,7 +68,7 @@ def planned(corpus: str, manifest: Manifest, mixture: Mixture, counts: Counts) -
         effective_parts=weights.effective_groups(realised),
         is_feasible=not any(part.is_capped for part in shown),
         parts=tuple(shown),
-        warnings=tuple(_warnings(counts, solved, shown)),
+        warnings=tuple(_warnings(solved, shown)),
     )
 
 
@@ -208,9 +207,7 @@ def _part(solved: _Solved, index: int) -> MixtureShare:
     )
 
 
-def _warnings(counts: Counts, solved: _Solved, parts: Sequence[MixtureShare]) -> Iterator[str]:
-    if counts.is_estimate:
-        yield "estimated: the recipe has no tokens stage, so tokens are bytes of UTF-8 divided by four"
+def _warnings(solved: _Solved, parts: Sequence[MixtureShare]) -> Iterator[str]:
     for part in parts:
         name = f"{part.group} {part.tier}" if part.tier else part.group
         if not part.tokens and part.target:

@@ -92,7 +92,9 @@ def find_spans(
         return nothing
     counted = CountedRunner(runner, "spans", watch)
     losers = verdicts.losers if verdicts else nothing
-    found = find_repeats(run.work.under("spans"), counted, shard_inputs(parts, 0), losers, run.recipe.span_stages)
+    text_bytes = sum(part.bytes for part in parts)
+    work = run.work.under("spans")
+    found = find_repeats(work, counted, shard_inputs(parts, 0), losers, run.recipe.span_stages, text_bytes)
     counted.end()
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -18,7 +18,7 @@ from curation.quality.ranks import CORPUS, RankTable, above_top, borders_of, cou
 from curation.quality.view import View, viewed
 from curation.stage import Evidence, Frozen, Name, Sha256, SurveyStage
 from curation.storage.pinned import read_pinned
-from curation.text.fasttext import MOST_BYTES, Model, parse_model
+from curation.text.fasttext import BEGINNING, MOST_BYTES, Model, parse_model
 
 LOW_SCORE, LOW_RANK = "low_score", "low_rank"
 SCORE, RANK, BUCKET = "score", "rank", "bucket"
@@ -46,7 +46,7 @@ class Classifier(BaseModel):
 
     def load(self) -> tuple[Model, str]:
         """The model and its digest. Raises ModelError where it is missing, damaged or another."""
-        return read_pinned(self.path, self.sha256, _parse, MOST_BYTES)
+        return read_pinned(self.path, self.sha256, _parse, MOST_BYTES, BEGINNING)
 
 
 class Thresholds(BaseModel):
@@ -246,9 +246,10 @@ class QualityClassifier(SurveyStage):
     def _ranked(self) -> list[str]:
         return self._scored() or [SCORE]
 
-    def _thresholds(self) -> Iterator[Thresholds]:
-        yield Thresholds(min_score=self.min_score, keep_top=self.keep_top)
-        yield from (*self.by_language.values(), *self.by_source.values())
+    def _thresholds(self) -> list[Thresholds]:
+        """All that there are: the stage's own, those of languages, those of sources."""
+        own = Thresholds.model_construct(min_score=self.min_score, keep_top=self.keep_top)
+        return [own, *self.by_language.values(), *self.by_source.values()]
 
     def _values(self, batch: pa.RecordBatch, name: str) -> Array:
         column = batch[self.column(name)]

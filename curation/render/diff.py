@@ -12,7 +12,7 @@ from curation.render import NAME_WIDTH, SHOWN_LANGUAGES, new_table, number, shor
 
 if TYPE_CHECKING:
     from curation.difference import Difference
-    from curation.difference.model import Cause, Documents, Drift, Excerpt, Group, Rule
+    from curation.difference.model import Cause, Documents, Drift, Excerpt, Group, Rule, Side
 
 SHOWN_RULES = 15
 SHOWN_DRIFT = 10
@@ -53,26 +53,30 @@ def _inputs(found: Difference) -> str:
 
 
 def _amounts(found: Difference) -> Table:
-    table = new_table("Kept documents", "", ">documents", ">text", ">tokens (estimated)")
+    table = new_table("Kept documents", "", ">documents", ">text", ">tokens")
     changed = found.changed.total
-    grown = changed.after.bytes - changed.before.bytes, changed.after.tokens - changed.before.tokens
     rows = (
-        (f"version {found.a.version}", f"{found.a.documents:,}", size(found.a.bytes), f"{found.a.tokens:,}"),
+        _side(found.a),
         ("added", *_signed(found.added, 1)),
         ("removed", *_signed(found.removed, -1)),
-        ("changed", f"{changed.documents:,}", _grown(grown[0]), f"{grown[1]:+,}" if grown[1] else "0"),
-        (f"version {found.b.version}", f"{found.b.documents:,}", size(found.b.bytes), f"{found.b.tokens:,}"),
+        ("changed", f"{changed.documents:,}", _grown(changed.after.bytes - changed.before.bytes)),
+        _side(found.b),
     )
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _signed(found: Documents, sign: int) -> tuple[str, str, str]:
+def _side(side: Side) -> tuple[str, str, str, str]:
+    tokens = "" if side.tokens is None else f"{side.tokens:,}"
+    return f"version {side.version}", f"{side.documents:,}", size(side.bytes), tokens
+
+
+def _signed(found: Documents, sign: int) -> tuple[str, str]:
     total = found.total
     if not total.documents:
-        return "0", "0", "0"
-    return f"{sign * total.documents:+,}", _grown(sign * total.bytes), f"{sign * total.tokens:+,}"
+        return "0", "0"
+    return f"{sign * total.documents:+,}", _grown(sign * total.bytes)
 
 
 def _grown(count: int) -> str:

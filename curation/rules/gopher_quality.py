@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -14,7 +13,7 @@ from curation.rules.ratio import share, with_values
 from curation.stage import Bound
 from curation.text import signals
 from curation.text.signals import flavours, signal, with_signals
-from curation.text.words import Int64, Splitter
+from curation.text.words import Splitter
 
 StopWord = Annotated[str, Field(pattern=r"^\S+$")]
 
@@ -90,18 +89,8 @@ class GopherQuality(FlavouredStage):
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         batch = with_signals(batch, self.signals())
         values = self._of_words(batch) if self.flavour == "fineweb" else self._of_pieces(batch, self.flavour)
-        return with_values(batch, self.columns(), values | {"stop_words": self._stop_words(batch)})
-
-    def _stop_words(self, batch: pa.RecordBatch) -> Int64:
-        """How often a document's stop words, which may be those of its language, occur in it; (documents,)."""
-        found = signal(batch, self._vocabulary, "stop_words").copy()
-        stages, which = self.variants(batch)
-        for index, vocabulary in enumerate(stage._vocabulary for stage in stages):
-            if vocabulary != self._vocabulary:
-                rows = np.flatnonzero(which == index)
-                own = with_signals(batch.take(pa.array(rows)), frozenset({vocabulary}))
-                found[rows] = signal(own, vocabulary, "stop_words")
-        return found
+        stop_words = self.varied(batch, lambda stage: stage._vocabulary, ["stop_words"])
+        return with_values(batch, self.columns(), values | stop_words)
 
     @property
     def _vocabulary(self) -> str:

@@ -23,7 +23,7 @@ class Period(RuleStage):
     """
 
     reference: ClassVar[str] = "own rule"
-    by_document: ClassVar[frozenset[str]] = frozenset({"first", "last"})
+    by_document: ClassVar[frozenset[str]] = frozenset({"first", "last", "without_date"})
 
     kind: Literal["period"] = "period"
     first: date | None = None
@@ -35,9 +35,14 @@ class Period(RuleStage):
 
     @model_validator(mode="after")
     def _some_time(self) -> Self:
-        if self.first and self.last and self.first > self.last:
-            raise ValueError(f"first {self.first} is after last {self.last}: nothing could be kept")
+        for each in map(self._with, self._inline()):
+            if each.first and each.last and each.first > each.last:
+                raise ValueError(f"first {each.first} is after last {each.last}: nothing could be kept")
         return self
+
+    def thresholds(self) -> frozenset[str]:
+        """All of them: a document's day is stored."""
+        return self.by_document
 
     def columns(self) -> pa.Schema:
         """`day`: year, month and day as one number (20240131), NaN where there is none; `undated`: 1 there, or 0."""

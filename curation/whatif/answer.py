@@ -48,8 +48,8 @@ class Answering:
             version=manifest.version,
             settings=tuple(settings),
             documents=sum(int(amounts[0]) for amounts in self._cells.values()),
-            before=self._amount(self._sum(was_kept)),
-            after=self._kept(self._cells),
+            before=self.before(),
+            after=self.after(),
             unknown=self._amount(unknown),
             freed=self._amount(freed),
             sources=self._groups(lambda place: place[0]),
@@ -59,6 +59,14 @@ class Answering:
             edges=tuple(edges),
             notes=tuple(self._notes(recipe, manifest, settings)),
         )
+
+    def before(self) -> Amount:
+        """What the version keeps."""
+        return self._amount(self._sum(was_kept))
+
+    def after(self) -> Kept:
+        """What would be kept."""
+        return self._kept(self._cells)
 
     def fate(self, code: int) -> tuple[Fate, str]:
         """What a code stands for, and the reason of one that is dropped."""

@@ -15,6 +15,7 @@ from services.identity.keys import Keys
 from services.identity.oidc import Tokens
 from services.identity.projects import Projects
 from services.insights.insights import Insights
+from services.insights.whatifs import WhatIfs
 from services.intake import Intake
 from services.jobs.store import JobStore
 from services.recipes.store import RecipeStore
@@ -40,6 +41,7 @@ class Plane:
     schedules: ScheduleStore
     webhooks: WebhookStore
     insights: Insights
+    whatifs: WhatIfs
     upkeep: Upkeep
 
     def close(self) -> None:
@@ -72,6 +74,7 @@ def open_plane(settings: Settings) -> Plane:
         schedules=ScheduleStore(database),
         webhooks=WebhookStore(database, secret, settings),
         insights=insights,
+        whatifs=WhatIfs(insights, lambda project_id, body: intake.confinement(project_id).recipe(body)),
         upkeep=Upkeep(insights),
     )
 

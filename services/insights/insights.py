@@ -278,7 +278,7 @@ def _statistics(opened: library.Corpus, known: _Known) -> Statistics:
     return Statistics(
         version=manifest.version,
         run=manifest.run,
-        total=views.amount(manifest.documents, manifest.bytes),
+        total=views.kept_amount(report),
         sources=views.groups(report, "source"),
         languages=views.groups(report, "language"),
         lengths=histograms.lengths(storage, manifest),

@@ -95,6 +95,7 @@ def test_tagged_documents_stay(registry: Path) -> None:
     assert made.drop_reasons(batch).to_pylist() == [None]
     assert batch["contamination.score"].to_pylist() == [1]
     assert made.reasons() == frozenset()
+    assert [stage(registry, action=action).rewrites for action in ("tag", "drop", "cut")] == [False, False, True]
 
 
 def test_matches_are_cut_with_a_window(registry: Path) -> None:
@@ -160,8 +161,19 @@ def test_it_may_lie_in_a_bucket(moto: S3Server, registry: Path) -> None:
     with moto.used():
         bucket = moto.make_bucket("benchmarks")
         open_storage(bucket).write("2026/a.jsonl", registry.read_bytes())
-        for url in (f"{bucket}/2026/a.jsonl", f"{bucket}/2026", f"{bucket}/*/*.jsonl"):
+        for url in (f"{bucket}/2026/a.jsonl", f"{bucket}/2026", f"{bucket}/2026/", bucket, f"{bucket}/*/*.jsonl"):
             assert load_registry(url).sha256 == load_registry(str(registry)).sha256
+
+
+def test_what_is_wrong_with_one_of_several_files_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    write_jsonl(folder / "a.jsonl", ITEMS)
+    (folder / "b.jsonl").write_text("[]")
+    for url, said in ((folder, f"{folder}: b.jsonl, line 1: found list"), (folder / "b.jsonl", "b.jsonl, line 1: ")):
+        with pytest.raises(ModelError) as raised:
+            stage(url).models()
+        assert said in str(raised.value)
 
 
 def test_a_recipe_pins_it(registry: Path) -> None:

@@ -22,11 +22,10 @@ from curation.mixture.report import planned
 from curation.mixture.tokenizer import load_tokenizer
 from curation.pipeline import curate
 from curation.pipeline.takedown import takedown
-from curation.recipe import validate_recipe
 from curation.report import MixtureReport
 from curation.runner.local import LocalRunner
 from curation.tombstones import Criteria, WantedId
-from tests.pipeline.inputs import recipe, write_inputs
+from tests.pipeline.inputs import COUNTED, recipe, write_inputs
 from tests.texts import essay, write_jsonl
 
 FIXED: dict[str, Any] = {"scheme": "fixed", "weights": {"web": 1, "notes": 1}}
@@ -39,9 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     write_inputs(folder)
     copies = [{"id": f"copy-{n}", "text": essay(1)} for n in range(4)]
     write_jsonl(folder / "web/d.jsonl", copies)
-    asked = recipe(folder, folder / "corpus").model_dump(mode="json")
-    stages = [*asked["stages"][:1], {"kind": "tokens"}, *asked["stages"][1:]]
-    curate(validate_recipe(asked | {"stages": stages, "mixture": FIXED}), LocalRunner())
+    curate(recipe(folder, folder / "corpus", stages=COUNTED, mixture=FIXED), LocalRunner())
     opened = Corpus(str(folder / "corpus"))
     takedown(opened.url, Criteria(ids=(WantedId(id="w7"),)), LocalRunner())
     return opened
@@ -50,7 +47,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.fixture(scope="module")
 def documents(corpus: Corpus) -> pa.Table:
     """The kept documents of the first version, counted anew."""
-    table: pa.Table = corpus.documents(1).to_table(["source", "text", "language", "cluster_size"])
+    table: pa.Table = corpus.documents(1).to_table(["id", "source", "text", "language", "cluster_size"])
     texts = table["text"].cast(pa.large_string()).combine_chunks()
     return table.append_column("tokens", pa.array(load_tokenizer("o200k_base").counter.count(texts)))
 
@@ -68,7 +65,7 @@ def test_natural_is_what_the_documents_hold(corpus: Corpus, documents: pa.Table)
         assert part.bytes == sum(len(text.encode()) for text in own["text"].to_pylist())
         assert part.realised == part.target == part.natural == part.tokens / found.tokens
         assert part.epochs == 1
-    assert (found.tokenizer, found.is_estimate, found.is_feasible, found.kl_target) == ("o200k_base", False, True, 0)
+    assert (found.tokenizer, found.is_feasible, found.kl_target) == ("o200k_base", True, 0)
     assert found.warnings == ()
     assert report(corpus) == found, "twice is the same"
 
@@ -105,13 +102,25 @@ def test_a_takedown_is_counted(corpus: Corpus) -> None:
     assert report(corpus, 2, scheme="rehydrate").documents == after.documents
 
 
-def test_without_a_tokens_stage_it_is_an_estimate(tmp_path: Path) -> None:
+def test_without_a_tokens_stage_there_is_none(tmp_path: Path) -> None:
+    """Nothing is taken for tokens that no tokenizer counted."""
     write_inputs(tmp_path)
     curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner())
-    found = report(Corpus(str(tmp_path / "corpus")), None)
-    assert (found.is_estimate, found.tokenizer, found.tokenizer_sha256) == (True, "utf8-bytes/4", None)
-    assert [part.tokens for part in found.parts] == [part.bytes // 4 for part in found.parts]
-    assert found.warnings[0].startswith("estimated: the recipe has no tokens stage")
+    uncounted = Corpus(str(tmp_path / "corpus"))
+    with pytest.raises(RecipeError, match="version 1: shares are of tokens, and no stage counts them: add"):
+        report(uncounted, None)
+    assert (uncounted.version().tokens, uncounted.report_of(uncounted.version()).tokens("kept")) == (None, None)
+    with pytest.raises(RecipeError, match=r"^mixture: shares are of tokens, and no stage counts them"):
+        recipe(tmp_path, tmp_path / "corpus", mixture=FIXED)
+
+
+def test_a_versions_own_account_has_the_same_tokens(corpus: Corpus, documents: pa.Table) -> None:
+    """… also of a version that a takedown has made of another."""
+    for number, tokens in ((1, pc.sum(documents["tokens"]).as_py()), (2, report(corpus, 2).tokens)):
+        version = corpus.version(number)
+        assert version.tokens == corpus.manifest(number).tokens == corpus.report_of(version).tokens("kept") == tokens
+    gone = documents.filter(pc.equal(documents["id"], "w7"))["tokens"].to_pylist()
+    assert corpus.change_of(corpus.version(2)).removed[0].tokens == sum(gone) > 0
 
 
 @pytest.mark.parametrize(
@@ -253,12 +262,12 @@ def test_options_that_do_not_go_together(options: dict[str, Any], message: str) 
 )
 def test_a_recipe_knows_its_groups(tmp_path: Path, mixture: dict[str, Any], path: str, message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        recipe(tmp_path, tmp_path / "corpus", mixture=mixture)
+        recipe(tmp_path, tmp_path / "corpus", stages=COUNTED, mixture=mixture)
     problems = {problem.path: problem.message for problem in caught.value.problems}
     assert message in problems[path]
 
 
 def test_a_mixture_is_no_part_of_what_a_version_is(tmp_path: Path) -> None:
-    without, with_one = recipe(tmp_path, "out"), recipe(tmp_path, "out", mixture=FIXED)
+    without, with_one = (recipe(tmp_path, "out", stages=COUNTED, mixture=each) for each in (None, FIXED))
     assert without.fingerprint() == with_one.fingerprint()
     assert without.meaning() == with_one.meaning()

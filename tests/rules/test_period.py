@@ -1,3 +1,5 @@
+"""Documents of a time."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -39,6 +41,7 @@ def test_every_source_may_have_its_own_time() -> None:
     assert why("mail", **options) == [None, "too_old", None, None]
     assert why("contracts", **options) == [None] * 4
     assert why("logs", **options) == [None, "too_old", "too_old", None]
+    assert why("logs", by_source={"logs": {"without_date": "drop"}}) == ["undated", None, None, None]
 
 
 def test_a_decision_shows_the_days() -> None:
@@ -49,8 +52,19 @@ def test_a_decision_shows_the_days() -> None:
     assert evidence.thresholds.to_pylist() == [None, 20200301, 20200301, None]
 
 
+def test_other_days_can_be_replayed_from_the_stored_one() -> None:
+    for stage in (Period(), Period(first="2020-01-01", last="2024-01-01", without_date="drop")):
+        assert stage.thresholds() == {"first", "last", "without_date"}
+
+
 @pytest.mark.parametrize(
-    "options", [{"first": "2024-01-02", "last": "2024-01-01"}, {"first": "yesterday"}, {"frist": "2024-01-01"}]
+    "options",
+    [
+        {"first": "2024-01-02", "last": "2024-01-01"},
+        {"last": "2024-01-01", "by_source": {"logs": {"first": "2024-01-02"}}},
+        {"first": "yesterday"},
+        {"frist": "2024-01-01"},
+    ],
 )
 def test_what_means_nothing_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from ftfy import TextFixerConfig, fix_text
 from ftfy.badness import MOJIBAKE_CATEGORIES
@@ -91,3 +94,10 @@ def test_columns_and_scratch() -> None:
 
 def test_a_text_without_lines() -> None:
     assert repaired(Repair(), "x" * 1_000_001 + "\x00" + "é" * 10) == "x" * 1_000_001 + "é" * 10
+
+
+def test_what_only_some_recipes_need_is_loaded_for_them_only() -> None:
+    """Every command reads recipes, and most recipes mend nothing."""
+    command = "import sys, curation.recipe; print(*sorted({'ftfy', 'budoux', 'spacy'} & sys.modules.keys()))"
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "\n"

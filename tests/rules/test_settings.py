@@ -168,13 +168,13 @@ def test_tables_in_both_formats_say_the_same(tmp_path: Path) -> None:
 def test_a_table_is_pinned(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.write_text("gopher_quality: {fr: {min_words: 5}}")
-    pinned = recipe(f"table: {path}").pinned()
-    stage = pinned.stages[1]
+    options = f"table: {path}, by_language: {{de: {{}}}}"
+    stage = recipe(options).pinned().stages[1]
     assert isinstance(stage, GopherQuality)
     assert stage.models() == {str(path): stage.table_sha256}
-    before = recipe(f"table: {path}").fingerprint()
+    before = recipe(options).fingerprint()
     path.write_text("gopher_quality: {fr: {min_words: 55}}")
-    assert recipe(f"table: {path}").fingerprint() != before
+    assert recipe(options).fingerprint() != before
     with pytest.raises(ModelError, match="its SHA-256 is"):
         GopherQuality(table=str(path), table_sha256="0" * 64).models()
 
@@ -190,6 +190,7 @@ def test_a_table_is_pinned(tmp_path: Path) -> None:
         ("gopher_quality: {no: {min_words: 3}}", ModelError, "quote it"),
         ("gopher_quality: {fr: {min_words: 3}, fr: {min_words: 4}}", ModelError, "stands twice"),
         ("c4: {fr: {min_num_sentences: 3}}", RecipeError, "says nothing of gopher_quality; it has c4"),
+        ("gopher_quality: {fr: {min_words: 3}}", RecipeError, r"says nothing of de, which would be judged by"),
         ("gopher_quality: {fra_Latn: {min_words: 3}}", RecipeError, r"none of the languages that are kept \(de, fr\)"),
         ("gopher_quality: 3", ModelError, "expected a mapping of languages"),
         ("gopher_quality: {fr: 3}", ModelError, "expected a mapping of options"),

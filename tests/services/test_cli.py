@@ -86,6 +86,9 @@ def test_a_user_logs_in_submits_follows_and_asks_why(logged_in: Call, served: Se
     code, out, _ = call("corpora", "small", "--explain", dropped["samples"][0]["id"])
     assert (code, "dropped by exact_dedup.duplicate" in out) == (0, True)
     assert json.loads(call("corpora", "small", "--manifest")[1])["documents"] == 29
+    code, _, err = call("corpora", "what-if", "small", "--set", "stages.exact_dedup.scope=source")
+    assert (code, "compares documents with each other" in err) == (2, True)
+    assert "expected --set, --sweep or --curve" in call("corpora", "what-if", "small")[2]
 
     assert call("logout")[0] == 0
     assert not login.exists()

@@ -8,7 +8,8 @@ from curation.corpus import Corpus
 from curation.errors import CorruptError, MissingError, RecipeError
 from curation.manifest import Manifest
 from curation.whatif import sweep, what_if
-from curation.whatif.alternative import alternative, sweep_values
+from curation.whatif.alternative import alternative
+from curation.whatif.swept import sweep_values
 from tests.whatif.made import STAGES, chance_values, decided, publish, recipe_of
 
 
@@ -39,6 +40,12 @@ def manifest(corpus: Corpus) -> Manifest:
         ("stages.language.min_letters=9", "stages.language.min_letters", "keep, min_score can be replayed"),
         ("stages.language.keep=[xx]", "stages.0.keep", "the model knows no language 'xx'"),
         ("stages.exact_dedup.scope=source", "stages.exact_dedup.scope", "compares documents with each other"),
+        ("stages.gopher_quality.max_words=" + "9" * 400, "stages.gopher_quality.max_words", "found a number beyond"),
+        (
+            "stages.fineweb_quality.line_punct_thr=.nan",
+            "stages.fineweb_quality.line_punct_thr",
+            "found a number beyond",
+        ),
         ("stages.gopher_quality.name=other", "stages.gopher_quality", "another stage"),
         ("stages.gopher_quality=1", "stages.gopher_quality", "only options of stages"),
         ("seed=1", "seed", "only options of stages"),
@@ -78,12 +85,28 @@ def test_the_values_of_a_sweep(spec: str, values: list[float | None]) -> None:
     assert sweep_values(spec) == ("p", values)
 
 
+BEYOND = ["p=nan:1:1", "p=0:1e99:1e98", "p=1e999999999:1:1", "p=0:1:1e-999999999", "p=.inf", "p=" + "9" * 400]
+
+
 @pytest.mark.parametrize(
     "spec",
-    ["p", "p=", "=1:2:1", "p=1:2", "p=1:2:0", "p=2:1:1", "p=a:b:c", "p=a,b", "p=true", "p=1:999:1", "p=nan:1:1"],
+    [
+        "p",
+        "p=",
+        "=1:2:1",
+        "p=1:2",
+        "p=1:2:0",
+        "p=2:1:1",
+        "p=a:b:c",
+        "p=a,b",
+        "p=true",
+        "p=1:999:1",
+        "p=nan:1:1",
+        *BEYOND,
+    ],
 )
 def test_no_values_of_a_sweep(spec: str) -> None:
-    with pytest.raises(RecipeError, match="--sweep"):
+    with pytest.raises(RecipeError, match="sweep"):
         sweep_values(spec)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -40,8 +41,6 @@ class Code(RuleStage):
         "StarCoder, arXiv 2305.06161, section 3, and The Stack, arXiv 2211.15533 (line lengths, share of letters and "
         "digits); generated files after SantaCoder, arXiv 2301.03988, with more markers; SPDX licence list 3.27"
     )
-    rewrites: ClassVar[bool] = True
-
     kind: Literal["code"] = "code"
     language_column: str = "code.language"
     """The column that says a document's language: by default the programming language that this stage tells."""
@@ -58,7 +57,8 @@ class Code(RuleStage):
     generated_bytes: Annotated[int, Field(ge=1, le=8192)] = 1000
     """How far into a file markers of generated files are looked for, in bytes."""
     allow_licences: tuple[Licence, ...] | None = None
-    """Licences (SPDX ids): a file that states others, and offers none of these instead, is dropped. null allows all."""
+    """Licences (SPDX ids, in any case; `GPL-2.0` is `GPL-2.0-only`): a file that states others, and offers none of
+    these instead, is dropped. null allows all."""
     deny_licences: tuple[Licence, ...] = ()
     """Licences that are not allowed: a file that states one is dropped, unless it offers another instead."""
     without_licence: Literal["keep", "drop"] = "keep"
@@ -70,7 +70,9 @@ class Code(RuleStage):
     def _languages_are_known(self) -> Self:
         unknown = [name for name in self.by_language if name not in LANGUAGES]
         if self.language_column == self.column("language") and unknown:
-            raise ValueError(f"by_language: unknown {', '.join(unknown)}; there are {', '.join(sorted(LANGUAGES))}")
+            close = get_close_matches(unknown[0], LANGUAGES, 1)
+            known = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(LANGUAGES))}"
+            raise ValueError(f"by_language: no programming language here is called {unknown[0]}; {known}")
         return self
 
     def columns(self) -> pa.Schema:
@@ -117,6 +119,10 @@ class Code(RuleStage):
         rest = [without_header(text) for text in texts.filter(pa.array(legal)).to_pylist()]
         return pc.replace_with_mask(texts, pa.array(legal), pa.array(rest, pa.large_string()))
 
+    @property
+    def rewrites(self) -> bool:
+        return self.strip_header
+
     def bounds(self) -> Sequence[Bound]:
         return [
             Bound("generated", "generated", ">", self.max_generated),
@@ -127,7 +133,7 @@ class Code(RuleStage):
         ]
 
     def reasons(self) -> frozenset[str]:
-        licence = ["licence"] * bool(self.allow_licences is not None or self.deny_licences)
+        licence = ["licence"] * self._has_list
         without = ["no_licence"] * (self.without_licence == "drop")
         return super().reasons() | frozenset(map(self.column, [*licence, *without]))
 
@@ -136,10 +142,10 @@ class Code(RuleStage):
 
     def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
         """The licence is asked first."""
-        stated = batch[self.column("licence")].dictionary_encode()
-        refused = pa.array([self._refuses(name) for name in stated.dictionary.to_pylist()], pa.bool_())
-        hit = pc.fill_null(refused.take(stated.indices), False)
-        reasons = pc.if_else(hit, self.column("licence"), super().drop_reasons(batch))
+        reasons = super().drop_reasons(batch)
+        stated = batch[self.column("licence")]
+        if self._has_list:
+            reasons = pc.if_else(self._is_refused(stated), self.column("licence"), reasons)
         if self.without_licence == "drop":
             reasons = pc.if_else(stated.is_valid(), reasons, self.column("no_licence"))
         return reasons
@@ -153,8 +159,19 @@ class Code(RuleStage):
             details = pc.if_else(here, batch[self.column(column)], details)
         return Evidence(found.values, found.thresholds, details)
 
-    def _refuses(self, expression: str) -> bool:
-        return not licences.is_covered(expression, self._allows)
+    @property
+    def _has_list(self) -> bool:
+        return self.allow_licences is not None or bool(self.deny_licences)
 
-    def _allows(self, licence: str) -> bool:
-        return licence not in self.deny_licences and (self.allow_licences is None or licence in self.allow_licences)
+    def _is_refused(self, stated: pa.StringArray) -> pa.BooleanArray:
+        """For each licence whether the lists refuse it; false where none is stated."""
+        denied = frozenset(map(licences.canonical, self.deny_licences))
+        allowed = None if self.allow_licences is None else frozenset(map(licences.canonical, self.allow_licences))
+
+        def allows(licence: str) -> bool:
+            name = licences.canonical(licence)
+            return name not in denied and (allowed is None or name in allowed)
+
+        names = stated.dictionary_encode()
+        covered = [licences.is_covered(expression, allows) for expression in names.dictionary.to_pylist()]
+        return pc.fill_null(pc.invert(pa.array(covered, pa.bool_())).take(names.indices), False)

@@ -5,21 +5,13 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from ftfy import TextFixerConfig, fix_text
 from pydantic import Field
 
 from curation.document import TEXT, with_text
 from curation.rules.ratio import with_values
-from curation.rules.repair import kernels
-from curation.rules.repair.suspects import suspects
-from curation.stage import RowStage
-from curation.text.arrow import text_buffers
-from curation.text.unicode import tables
-
-_OPTIONS = tuple(name for name in TextFixerConfig._fields if name not in ("max_decode_length", "explain"))
+from curation.stage import RowStage, Stage
 
 
 class Repair(RowStage):
@@ -76,8 +68,10 @@ class Repair(RowStage):
         return {"ftfy": version("ftfy")}
 
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        from curation.rules.repair.mending import mended  # here, for ftfy takes a tenth of a second to load
+
         before = batch[TEXT]
-        after = self._mended(before)
+        after = mended(before, self.model_dump(exclude={*Stage.model_fields, "max_newlines"}))
         if self.max_newlines is not None:
             feeds = "\n" * self.max_newlines
             after = pc.replace_substring_regex(after, f"{feeds}\n+", feeds)
@@ -90,35 +84,5 @@ class Repair(RowStage):
             batch = with_text(batch, after)
         return with_values(batch, self.columns(), values)
 
-    def _mended(self, texts: pa.LargeStringArray) -> pa.LargeStringArray:
-        """The texts as ftfy has them; it is shown only those that are suspect, and of these the lines that are."""
-        config = TextFixerConfig(explain=False, **{name: getattr(self, name) for name in _OPTIONS})
-        found = _are_suspect(texts, config)
-        if not found.any():
-            return texts
-        mended = [_mended_lines(text, config) for text in texts.filter(pa.array(found)).to_pylist()]
-        return pc.replace_with_mask(texts, pa.array(found), pa.array(mended, pa.large_string()))
-
     def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
         return pa.nulls(batch.num_rows, pa.string())
-
-
-def _are_suspect(texts: pa.LargeStringArray, config: TextFixerConfig) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    found = np.zeros(len(texts), np.bool_)
-    looks_for_entities = config.unescape_html is not False
-    kernels.find_suspects(*text_buffers(texts), *suspects(config), tables().classes, looks_for_entities, found)
-    return found
-
-
-def _mended_lines(text: str, config: TextFixerConfig) -> str:
-    """`fix_text`, which goes from line to line, of the lines that are suspect."""
-    lines = text.split("\n")
-    lines = [*(line + "\n" for line in lines[:-1]), lines[-1]]
-    if max(map(len, lines)) > config.max_decode_length:
-        return fix_text(text, config)
-    found = _are_suspect(pa.array(lines, pa.large_string()), config)
-    is_auto = config.unescape_html == "auto"
-    html = next((index for index, line in enumerate(lines) if is_auto and "<" in line), len(lines))
-    for index in np.flatnonzero(found).tolist():
-        lines[index] = fix_text(lines[index], config._replace(unescape_html=False) if index > html else config)
-    return "".join(lines)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
+import pyarrow as pa
 from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from curation.stage import RuleStage
+from curation.text.signals import signal, with_signals
+from curation.text.words import Int64, Splitter, splitter_models
 
 
 class FlavouredStage(RuleStage):
@@ -21,6 +25,7 @@ class FlavouredStage(RuleStage):
     """For each flavour the options that mean nothing in it: they keep its default."""
 
     flavour: str
+    words: Splitter
 
     @model_validator(mode="before")
     @classmethod
@@ -39,6 +44,23 @@ class FlavouredStage(RuleStage):
                     f"{written(default)}"
                 )
         return self
+
+    def models(self) -> dict[str, str]:
+        """With those of the splitter. Raises ModelError also where they are missing."""
+        return super().models() | splitter_models(self.words)
+
+    def varied(self, batch: pa.RecordBatch, name: Callable[[Self], str], counts: Sequence[str]) -> dict[str, Int64]:
+        """These counts of a signal, (documents,) each; which signal it is, `name` says of the stage that judges a
+        document, which may be one with the options of its language and source."""
+        found = {count: signal(batch, name(self), count).copy() for count in counts}
+        stages, which = self.variants(batch)
+        for index, own in enumerate(map(name, stages)):
+            if own != name(self):
+                rows = np.flatnonzero(which == index)
+                measured = with_signals(batch.take(pa.array(rows)), frozenset({own}))
+                for count in counts:
+                    found[count][rows] = signal(measured, own, count)
+        return found
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -1,8 +1,8 @@
-"""The line filter of C4 in the flavours `dolma` and `dclm`, over Arrow's buffers."""
+"""The line filter in the flavours `dolma` and `dclm`."""
 
 from __future__ import annotations
 
-from curation.rules.kernels import (
+from curation.rules.c4.kernels.parts import (
     CURLY,
     LOREM,
     POLICIES,
@@ -12,7 +12,7 @@ from curation.rules.kernels import (
     has_long_word,
     has_words,
 )
-from curation.text.kernels import FEEDS, count_characters, helper, kernel, next_byte, strip
+from curation.text.kernels import FEEDS, count_characters, ends_in_dots, helper, kernel, next_byte, strip
 
 # Columns of `counts`, in the order in which a line is asked; then what flags or measures the document.
 LINES, LONG_WORD, NO_TERMINAL, FEW_WORDS, JAVASCRIPT_LINES, POLICY, KEPT = range(7)
@@ -25,7 +25,7 @@ def clean_as_dolma(data, offsets, classes, pairs, phrases, needs_terminal, min_w
     """Fill out and out_offsets with the lines that are kept, as they are, each with its line feed; and counts.
 
     Lines stand between line feeds. "{", "lorem ipsum" and "javascript" are looked for in all of them. `pairs`,
-    `phrases` and min_words as in kernels.clean_lines.
+    `phrases` and min_words as in `clean_lines`.
     """
     o = 0
     for document in range(len(offsets) - 1):
@@ -61,7 +61,7 @@ def clean_as_dclm(
     """Fill out and out_offsets with the lines that are kept, joined by line feeds, and counts.
 
     Lines stand between line feeds; those that are empty, before or after citations are removed, stay. Arguments as in
-    kernels.clean_lines, but for `switches` (4,): drop lines without a terminal mark, remove citations, drop lines with
+    `clean_lines`, but for `switches` (4,): drop lines without a terminal mark, remove citations, drop lines with
     javascript, drop lines with policies.
     """
     o = 0
@@ -108,8 +108,4 @@ def clean_as_dclm(
 def ends_a_sentence(data, a, b, classes):
     """Whether data[a:b] ends in one of . ! ? " but for white space, and not in "..."."""
     a, b = strip(data, a, b, classes)
-    if a == b:
-        return False
-    if data[b - 1] == 46:
-        return not (b - a >= 3 and data[b - 2] == 46 and data[b - 3] == 46)
-    return data[b - 1] in (33, 63, 34)
+    return a < b and data[b - 1] in (46, 33, 63, 34) and not ends_in_dots(data, a, b)

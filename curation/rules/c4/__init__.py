@@ -12,51 +12,50 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from curation.document import SCRATCH, TEXT, with_column, with_text
-from curation.rules import kernels
+from curation.rules.c4.kernels import fineweb, flavours, parts
 from curation.rules.flavours import FlavouredStage
-from curation.rules.flavours import kernels as flavour_kernels
 from curation.rules.ratio import with_values
 from curation.stage import Bound
 from curation.text import signals
 from curation.text.arrow import Bytes, text_buffers
 from curation.text.punctuation import punctuation
-from curation.text.signals.kernels import count_sentences
+from curation.text.signals.kernels.sentences import count_sentences
 from curation.text.unicode import tables
 from curation.text.words import Int64, Splitter, word_spans
 
 # For each flavour, column of this stage: column of its kernel's counts.
 _COUNTS = {
     "fineweb": {
-        "lines": kernels.LINES,
-        "lines_too_long_word": kernels.LONG_WORD,
-        "lines_no_terminal_punct": kernels.NO_TERMINAL,
-        "lines_too_few_words": kernels.FEW_WORDS,
-        "lines_javascript": kernels.JAVASCRIPT,
-        "lines_policy": kernels.POLICY,
-        "lines_kept": kernels.KEPT,
-        "lorem_ipsum": kernels.LOREM_IPSUM,
-        "curly_bracket": kernels.CURLY_BRACKET,
+        "lines": fineweb.LINES,
+        "lines_too_long_word": fineweb.LONG_WORD,
+        "lines_no_terminal_punct": fineweb.NO_TERMINAL,
+        "lines_too_few_words": fineweb.FEW_WORDS,
+        "lines_javascript": fineweb.JAVASCRIPT,
+        "lines_policy": fineweb.POLICY,
+        "lines_kept": fineweb.KEPT,
+        "lorem_ipsum": fineweb.LOREM_IPSUM,
+        "curly_bracket": fineweb.CURLY_BRACKET,
     },
     "dolma": {
-        "lines": flavour_kernels.LINES,
-        "lines_no_terminal_punct": flavour_kernels.NO_TERMINAL,
-        "lines_too_few_words": flavour_kernels.FEW_WORDS,
-        "lines_kept": flavour_kernels.KEPT,
-        "lorem_ipsum": flavour_kernels.LOREM_IPSUM,
-        "curly_bracket": flavour_kernels.CURLY_BRACKET,
-        "javascript": flavour_kernels.JAVASCRIPT,
+        "lines": flavours.LINES,
+        "lines_no_terminal_punct": flavours.NO_TERMINAL,
+        "lines_too_few_words": flavours.FEW_WORDS,
+        "lines_kept": flavours.KEPT,
+        "lorem_ipsum": flavours.LOREM_IPSUM,
+        "curly_bracket": flavours.CURLY_BRACKET,
+        "javascript": flavours.JAVASCRIPT,
     },
     "dclm": {
-        "characters": flavour_kernels.CHARACTERS,
-        "lines": flavour_kernels.LINES,
-        "lines_too_long_word": flavour_kernels.LONG_WORD,
-        "lines_no_terminal_punct": flavour_kernels.NO_TERMINAL,
-        "lines_too_few_words": flavour_kernels.FEW_WORDS,
-        "lines_javascript": flavour_kernels.JAVASCRIPT_LINES,
-        "lines_policy": flavour_kernels.POLICY,
-        "lines_kept": flavour_kernels.KEPT,
-        "lorem_ipsum": flavour_kernels.LOREM_IPSUM,
-        "curly_bracket": flavour_kernels.CURLY_BRACKET,
+        "characters": flavours.CHARACTERS,
+        "lines": flavours.LINES,
+        "lines_too_long_word": flavours.LONG_WORD,
+        "lines_no_terminal_punct": flavours.NO_TERMINAL,
+        "lines_too_few_words": flavours.FEW_WORDS,
+        "lines_javascript": flavours.JAVASCRIPT_LINES,
+        "lines_policy": flavours.POLICY,
+        "lines_kept": flavours.KEPT,
+        "lorem_ipsum": flavours.LOREM_IPSUM,
+        "curly_bracket": flavours.CURLY_BRACKET,
     },
 }
 _SENTENCES = "sentences"
@@ -149,18 +148,18 @@ class C4(FlavouredStage):
     def _clean(self, text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, dict[str, Int64]]:
         """The kept lines of each text, and the columns of counts, (documents,) each."""
         buffers = text_buffers(text)
-        columns = kernels.COLUMNS if self.flavour == "fineweb" else flavour_kernels.COLUMNS
+        columns = fineweb.COLUMNS if self.flavour == "fineweb" else flavours.COLUMNS
         counts = np.zeros((len(text), columns), np.int64)
         out = np.empty(int(buffers[1][-1] - buffers[1][0]), np.uint8), np.empty(len(text) + 1, np.int64)
         classes, (pairs, phrases, citations) = tables().classes, _vocabulary()
         max_word = -1 if self.max_word_length is None else self.max_word_length
         min_words = -1 if self.min_words_per_line is None else self.min_words_per_line
         if self.flavour == "dolma":
-            flavour_kernels.clean_as_dolma(
+            flavours.clean_as_dolma(
                 *(*buffers, classes, pairs, phrases), self.filter_no_terminal_punct, min_words, *out, counts
             )
         else:
-            clean = kernels.clean_lines if self.flavour == "fineweb" else flavour_kernels.clean_as_dclm
+            clean = fineweb.clean_lines if self.flavour == "fineweb" else flavours.clean_as_dclm
             vocabulary = (classes, punctuation(), pairs, phrases, citations)
             clean(*buffers, *vocabulary, max_word, min_words, self._switches(), *out, counts)
         return _texts(*out), {value: counts[:, column] for value, column in _COUNTS[self.flavour].items()}
@@ -193,21 +192,21 @@ class C4(FlavouredStage):
 
 # (meaning, the phrase, its rarest pair of letters)
 _PHRASES = (
-    (kernels.LOREM, "lorem ipsum", "ps"),
-    (kernels.SCRIPT, "javascript", "ja"),
-    (kernels.POLICIES, "terms of use", "ms"),
-    (kernels.POLICIES, "privacy policy", "cy"),
-    (kernels.POLICIES, "cookie policy", "ok"),
-    (kernels.POLICIES, "uses cookies", "ok"),
-    (kernels.POLICIES, "use of cookies", "ok"),
-    (kernels.POLICIES, "use cookies", "ok"),
+    (parts.LOREM, "lorem ipsum", "ps"),
+    (parts.SCRIPT, "javascript", "ja"),
+    (parts.POLICIES, "terms of use", "ms"),
+    (parts.POLICIES, "privacy policy", "cy"),
+    (parts.POLICIES, "cookie policy", "ok"),
+    (parts.POLICIES, "uses cookies", "ok"),
+    (parts.POLICIES, "use of cookies", "ok"),
+    (parts.POLICIES, "use cookies", "ok"),
 )
 _CITATIONS = ("edit]", "citation needed]")
 
 
 @cache
 def _vocabulary() -> tuple[np.ndarray[Any, np.dtype[np.uint64]], Bytes, Bytes]:
-    """The tables of pairs, of phrases and of citations, as `kernels.clean_lines` wants them."""
+    """The tables of pairs, of phrases and of citations, as `fineweb.clean_lines` wants them."""
     rare = sorted({pair for _, _, pair in _PHRASES})
     pairs = np.array([[ord(letter) * 0x0101010101010101 for letter in pair] for pair in rare], np.uint64)
     phrases = np.zeros((len(_PHRASES), 20), np.uint8)
@@ -224,7 +223,7 @@ def _stripped(text: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts without white space at their ends."""
     data, offsets = text_buffers(text)
     data, offsets = data.copy(), offsets.copy()
-    kernels.strip_texts(data, offsets, tables().classes)
+    parts.strip_texts(data, offsets, tables().classes)
     return _texts(data, offsets)
 
 
