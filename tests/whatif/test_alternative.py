@@ -32,7 +32,7 @@ def manifest(corpus: Corpus) -> Manifest:
     [
         ("stages.gofer.min_words=80", "stages.gofer", "no such stage; there are language, gopher_quality"),
         ("stages.gopher_quality.min_wordz=80", "stages.1.min_wordz", "did you mean min_words"),
-        ("stages.gopher_quality.min_words=many", "stages.1.min_words", "valid integer"),
+        ("stages.gopher_quality.min_words=many", "stages.1.min_words", "expected a whole number"),
         ("stages.gopher_quality.words=units", "stages.gopher_quality.words", "cannot be told without the texts"),
         ("stages.gopher_quality.stop_words=[a]", "stages.gopher_quality.stop_words", "without the texts"),
         ("stages.gopher_quality.by_language.de.stop_words=[der]", "stages.gopher_quality.by_language.de.", "texts"),

@@ -120,7 +120,7 @@ def test_what_has_no_curve_says_so(corpus: Corpus) -> None:
         "stages.gopher_quality.min_words=a": "expected numbers",
         "stages.gopher_quality.min_words=0:5000:1": "more than 1,000 values",
         "stages.language.min_score=-1:1:1": "greater than or equal to 0",
-        "stages.language.min_score=0.5,null": "valid number",
+        "stages.language.min_score=0.5,null": "expected a number",
         "stages.gopher_quality.top_words": "did you mean",
     }.items():
         with pytest.raises(RecipeError, match=message):

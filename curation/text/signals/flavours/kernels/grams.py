@@ -24,7 +24,7 @@ def count_grams(data, offsets, spans, starts, ends, dclm, counts):
     for document in range(len(offsets) - 1):
         most = max(most, spans[document + 1] - spans[document])
     places, firsts = np.empty(most, np.int32), np.empty(most, np.int32)  # as in `repeated_grams`
-    grams = np.empty(most, np.uint64)
+    hashes, grams = np.empty(most, np.uint64), np.empty(most, np.uint64)
     slots = np.zeros(1 << table_bits(most), np.int32)
     before = np.zeros(most + 1, np.int64)  # the code points of the words before each
     base = 1
@@ -32,12 +32,12 @@ def count_grams(data, offsets, spans, starts, ends, dclm, counts):
         begin, first, size = offsets[document], spans[document], spans[document + 1] - spans[document]
         for i in range(size):
             places[i] = i
-            grams[i] = hash_bytes(data, begin + starts[first + i], begin + ends[first + i])
+            hashes[i] = grams[i] = hash_bytes(data, begin + starts[first + i], begin + ends[first + i])
             before[i + 1] = before[i] + count_in_words(data, begin, first + i, first + i + 1, starts, ends)
         counts[document, WORD_CHARACTERS] = before[size]
         left = size
         for n in range(2, min(size, 10) + 1):
-            left = lengthen(n, left, size, places, grams, data, begin, first, starts, ends)
+            left = lengthen(n, left, size, places, grams, hashes)
             best = group(left, grams, firsts, slots, base)
             base = next_base(slots, base, left)
             if n < 5:
