@@ -95,12 +95,10 @@ def main() -> None:
     os.sched_setaffinity(0, {0})
     profile, report, seconds = profiled(asked.shards, asked.registry, asked.runs)
     total = sum(profile.parts.values())
-    head = (
-        f"{report.documents():,} documents, {report.bytes() / 1e6:,.0f} MB of text, {report.documents('kept'):,} kept: "
-        f"{seconds:.2f} s of processor time"
-    )
+    head = f"{report.documents():,} documents, {report.documents('kept'):,} kept: {seconds:.2f} s of processor time"
     print(head)
-    parts, functions = most_first(profile.parts), most_first(profile.functions)[:FUNCTIONS]
+    parts = sorted(most_first(profile.parts), key=lambda item: item[0] == REST)
+    functions = most_first(profile.functions)[:FUNCTIONS]
     for title, shares in (("part", parts), ("function", functions)):
         print(f"\n{title:<48} {'share':>6} {'ms':>7}")
         for name, spent in shares:

@@ -1,6 +1,6 @@
 """Addresses, repair and code: documents/s and MB/s of the stages `urls`, `repair` and `code`, one thread.
 
-    .venv/bin/python benchmarks/mending.py
+    .venv/bin/python benchmarks/mending.py [urls | repair | code]
 
 `urls` looks 100,000 made-up addresses up in a made-up list of a million domains, with words and substrings. `repair` is
 set against ftfy's own fix_text on the same texts of ../shared/data, by language; the texts must come out the same.

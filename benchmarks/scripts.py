@@ -4,7 +4,7 @@
 
 Texts are those of ../shared/data: manual pages, handbooks, Wikipedia and the declaration of human rights, which are all
 good text, so every drop is a false one. The rules are gopher_repetition, gopher_quality and fineweb_quality. `English`
-are their defaults, `FineWeb-2` the table recipes/tables/fineweb2.yaml with what FineWeb-2 sets alike for all
+are their defaults, `FineWeb-2` the built-in table `fineweb2` with what FineWeb-2 sets alike for all
 languages (docs/languages.md), `wrapped` the same with `wrap_columns: 60`, for text whose lines are broken.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import clock
@@ -24,8 +23,6 @@ from curation.rules import FineWebQuality, GopherQuality, GopherRepetition
 from curation.stage import RuleStage
 from curation.text.words import Splitter, word_spans
 
-ROOT = Path(__file__).parent.parent
-TABLE = str(ROOT / "recipes" / "tables" / "fineweb2.yaml")
 SPLITTERS: tuple[Splitter, ...] = ("fast", "units")
 TEXTS = (
     ("ja", "debian-man"),
@@ -91,7 +88,7 @@ def dropped(texts: list[str], language: str, splitter: Splitter, thresholds: str
 def stages(splitter: Splitter, thresholds: str) -> list[RuleStage]:
     if thresholds == "English":
         return [kind(words=splitter) for kind in (GopherRepetition, FineWebQuality, GopherQuality)]
-    table: dict[str, Any] = {"words": splitter, "table": TABLE}
+    table: dict[str, Any] = {"words": splitter, "table": "fineweb2"}
     wrap_columns = 60 if thresholds == "wrapped" else None
     return [
         GopherRepetition(dup_para_frac=None, dup_para_char_frac=None, dup_line_char_frac=None, **table),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,11 @@ By = Literal["source", "language", "bucket"]
 EXAMPLES = 50
 """How many a reason has at most; a report shows the first few of them."""
 EXCERPT = 200
+"""How many characters of a text are shown."""
+LEAD = 40
+"""How many of them stand before what decided, where that is not near the beginning."""
+Span = tuple[int, int]
+"""From and to, in characters."""
 
 
 class Cell(BaseModel):
@@ -43,7 +48,7 @@ class Cell(BaseModel):
 class Example(BaseModel):
     """One dropped or failed document; which ones are shown is a uniform choice by a hash of address and seed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     reason: str
     id: str | None
@@ -56,7 +61,13 @@ class Example(BaseModel):
     survivor: str | None = None
     survivor_shard: str | None = None
     survivor_row: int | None = None
+    language: str | None = None
+    """None where nothing told it."""
     excerpt: str = ""
+    begins: int = 0
+    """How many characters of the text stand before the excerpt."""
+    span: Span | None = None
+    """What decided, where one place of the text did: from and to in the excerpt, in characters."""
     order: str
     """Examples with the smallest hashes are kept, so any order of adding gives the same ones."""
 
@@ -64,6 +75,22 @@ class Example(BaseModel):
 def example_order(seed: int, shard: str, row: int) -> str:
     """Where a document stands in the seeded shuffle that chooses examples: 16 hex digits."""
     return hashlib.blake2b(f"{seed}\0{shard}\0{row}".encode(), digest_size=8).hexdigest()
+
+
+class Quote(NamedTuple):
+    """What is shown of a text: the fields of Example that say so."""
+
+    excerpt: str = ""
+    begins: int = 0
+    span: Span | None = None
+
+
+def quote(text: str, span: Span | None = None) -> Quote:
+    """The beginning of a text, or, where the span is not in it, the part around the span, which is cut to fit."""
+    if span is None:
+        return Quote(text[:EXCERPT])
+    begins = 0 if span[1] <= EXCERPT else max(0, span[0] - LEAD)
+    return Quote(text[begins : begins + EXCERPT], begins, (span[0] - begins, min(EXCERPT, span[1] - begins)))
 
 
 class Cuts(BaseModel):

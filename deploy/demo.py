@@ -34,6 +34,7 @@ MAIL, HOMEWORK = "mail/order", "forum/homework"
 FURTHER = """
 Look further, with . .venv/bin/activate:
   curation serve --data {data}                              # start the service again
+  http://127.0.0.1:8321/ui/                                 # in a browser, with the key that is in {key}
   curation login http://127.0.0.1:8321 --key-file {key}     # in another terminal
   curation jobs
   curation corpora demo --report

@@ -165,7 +165,7 @@ def test_a_recipe_that_holds_itself_is_refused() -> None:
             "is string, expected a number",
         ),
         ("[{kind: language, keep: [1]}]", "stages.0.keep.0", "found 1, expected text"),
-        ("[{kind: language, keep: [no]}]", "stages.0.keep.0", "found False, expected text; YAML takes no"),
+        ("[{kind: language, keep: [no]}]", "stages.0.keep.0", "found false, expected text; YAML takes no"),
         ("[{kind: language, keep: en}]", "stages.0.keep", "found 'en', expected a list"),
         ("[{kind: gopher_quality, min_words: 1e3}]", "stages.0.min_words", "found '1e3', expected a whole number"),
         ("[c4]", "stages.0", "found 'c4', expected a mapping"),

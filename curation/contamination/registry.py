@@ -109,7 +109,10 @@ def canary_mark(canary: str) -> str:
 def _files(url: str) -> tuple[Storage, list[Entry]]:
     storage, entries = find_all(url, FILES)
     if not entries:
-        raise ModelError(f"{url}: there is no such registry; name a file of JSON lines, a glob, or a folder of them")
+        raise ModelError(
+            f"{url}: there is no such registry: neither a file of this name, nor below a folder one that matches "
+            f"{FILES}; name a file of JSON lines, a glob, or a folder of them"
+        )
     return storage, entries
 
 

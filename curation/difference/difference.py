@@ -30,7 +30,7 @@ def difference(
     piece.
 
     Memory is bounded: what is compared is parted by hashes into up to 128 partitions, which lie on disk beyond 64 MiB
-    an exchange, so a process holds the records (62 bytes each) of one partition and of four pieces.
+    an exchange, so a process holds the records (70 bytes each) of one partition and of four pieces.
 
     Raises MissingError where there is no such version (any more), CorruptError where a version's files do not add up.
     """

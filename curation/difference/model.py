@@ -17,6 +17,8 @@ class Amount(Frozen):
 
     documents: int = 0
     bytes: int = 0
+    tokens: int | None = None
+    """As their versions' recipes count them; None where one does not, or not all of these documents."""
 
 
 class Group(Amount):
@@ -106,9 +108,15 @@ class Drift(Frozen):
     moved: tuple[Bin, ...]
     """The bins that contribute most, at most three."""
 
+    @property
+    def exceeds_chance(self) -> bool:
+        """Whether it has moved more than chance explains: by more than twice what chance does on average."""
+        return (self.psi or 0.0) > 2 * (self.chance or 0.0)
+
 
 class Excerpt(Frozen):
-    """A document: where it was read, and how its text begins."""
+    """A document: where it was read, and how its text begins; of one that has changed, what it is around the first
+    difference."""
 
     id: str
     source: str
@@ -117,6 +125,8 @@ class Excerpt(Frozen):
     language: str | None
     bytes: int
     excerpt: str
+    begins: int = 0
+    """How many characters of the text stand before the excerpt."""
 
 
 class ChangedExcerpt(Frozen):
@@ -142,8 +152,6 @@ class Side(Amount):
     kind: Kind
     published: datetime
     fingerprint: str
-    tokens: int | None = None
-    """As its recipe's `tokens` stage counts them; None without one."""
 
 
 class Difference(Frozen):

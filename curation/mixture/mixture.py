@@ -18,7 +18,7 @@ FINEWEB2 = {1: 1.0, 2: 2.0, 3: 3.0, 5: 5.0, 100: 8.0, 1000: 1.0}
 
 UNCOUNTED = "shares are of tokens, and no stage counts them: add {kind: tokens}"
 
-_BELONGS: dict[str, tuple[str, ...]] = {
+BELONGS: dict[str, tuple[str, ...]] = {
     "weights": ("fixed", "quality_bucketed"),
     "temperature": ("temperature",),
     "cluster_weights": ("rehydrate",),
@@ -67,7 +67,7 @@ class Mixture(BaseModel):
 
     @model_validator(mode="after")
     def _options_fit_the_scheme(self) -> Self:
-        for option, schemes in _BELONGS.items():
+        for option, schemes in BELONGS.items():
             given = bool(getattr(self, option))
             if given and self.scheme not in schemes:
                 raise ValueError(f"{option} goes with scheme {' or '.join(schemes)}, not with {self.scheme}")

@@ -23,7 +23,7 @@ from curation.errors import AccountingError, InputError
 from curation.pipeline.addresses import ADDRESSES, read_table
 from curation.pipeline.inputs import Shard
 from curation.recipe import Recipe
-from curation.report import EXAMPLES, EXCERPT, Example, Report, example_order, first_examples
+from curation.report import EXAMPLES, Example, Quote, Report, Span, example_order, first_examples, quote
 from curation.sources import Failure
 from curation.stage import Evidence, RowStage
 from curation.text.signals import with_signals
@@ -32,7 +32,7 @@ from curation.work import Work
 
 BYTES = "bytes"
 """The column of decisions with the size of the text."""
-_SHOWN = [name for name in Example.model_fields if name not in ("order", "excerpt")]
+_SHOWN = [name for name in Example.model_fields if name not in ("order", *Quote._fields)]
 """The columns of decisions that an example has."""
 PART_BYTES = 64 << 20
 """A part is closed once the documents that go on in it reach this size in memory, with their values."""
@@ -399,25 +399,55 @@ def examples_of(
             orders.setdefault(reason, []).append((order, index))
     chosen = {reason: sorted(candidates)[:EXAMPLES] for reason, candidates in orders.items()}
     rows = [row for candidates in chosen.values() for _, row in candidates]
-    excerpts = _excerpts(recipe, texts, rows)
-    found = dict(zip(rows, decisions.select(_SHOWN).take(pa.array(rows, pa.int64())).to_pylist(), strict=True))
+    about = decisions.take(pa.array(rows, pa.int64()))
+    excerpts = _excerpts(recipe, texts, about, rows)
+    found = dict(zip(rows, about.select(_SHOWN).to_pylist(), strict=True))
     return {
         reason: first_examples(
-            Example.model_validate(found[row] | {"order": order, "excerpt": excerpts.get(row, "")})
+            Example.model_validate(found[row] | {"order": order} | excerpts.get(row, Quote())._asdict())
             for order, row in candidates
         )
         for reason, candidates in chosen.items()
     }
 
 
-def _excerpts(recipe: Recipe, texts: pa.LargeStringArray | None, rows: Sequence[int]) -> dict[int, str]:
-    """How the texts of these rows begin. They are redacted whole, for nobody would know half of a number for one."""
+def _excerpts(
+    recipe: Recipe, texts: pa.LargeStringArray | None, decisions: pa.RecordBatch, rows: Sequence[int]
+) -> dict[int, Quote]:
+    """What is shown of the texts of these rows, which these decisions are about. Texts are redacted whole, for nobody
+    would know half of a number for one."""
     if texts is None or not rows:
         return {}
-    shown = texts.take(pa.array(rows, pa.int64()))
+    redacted = texts.take(pa.array(rows, pa.int64()))
+    plain = redacted.to_pylist()
     for stage in recipe.redactions:
-        shown = stage.redacted(shown)
-    return {row: text[:EXCERPT] for row, text in zip(rows, shown.to_pylist(), strict=True)}
+        redacted = stage.redacted(redacted)
+    spans = _spans(recipe, plain, decisions)
+    return {
+        row: quote(after, _span_again(before, after, span))
+        for row, before, after, span in zip(rows, plain, redacted.to_pylist(), spans, strict=True)
+    }
+
+
+def _spans(recipe: Recipe, texts: Sequence[str], decisions: pa.RecordBatch) -> list[Span | None]:
+    """Where each text shows what decided, by the stage that dropped it."""
+    spans: list[Span | None] = [None] * len(texts)
+    for stage in recipe.row_stages:
+        own = pc.indices_nonzero(pc.equal(decisions["stage"], stage.name))
+        places = own.to_pylist()
+        found = stage.spans([texts[place] for place in places], decisions.take(own))
+        for place, span in zip(places, found, strict=True):
+            spans[place] = span
+    return spans
+
+
+def _span_again(before: str, after: str, span: Span | None) -> Span | None:
+    """Where what stands in this span of a text stands in the redacted one; None where something of it was replaced."""
+    if span is None or before == after:
+        return span
+    decided = before[slice(*span)]
+    start = after.find(decided)
+    return (start, start + len(decided)) if start >= 0 else None
 
 
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

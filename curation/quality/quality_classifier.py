@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curation.document import SOURCE, TEXT, with_column
-from curation.errors import InputError, ModelError, Problem, RecipeError
+from curation.errors import InputError, MissingError, ModelError, Problem, RecipeError
 from curation.quality.card import POSITIVE, SUFFIX, card_beside
 from curation.quality.ranks import CORPUS, RankTable, above_top, borders_of, count_scores, rank_tables
 from curation.quality.view import View, viewed
@@ -46,7 +46,13 @@ class Classifier(BaseModel):
 
     def load(self) -> tuple[Model, str]:
         """The model and its digest. Raises ModelError where it is missing, damaged or another."""
-        return read_pinned(self.path, self.sha256, _parse, MOST_BYTES, BEGINNING)
+        try:
+            return read_pinned(self.path, self.sha256, _parse, MOST_BYTES, BEGINNING)
+        except ModelError as error:
+            if not isinstance(error.__cause__, MissingError):
+                raise
+            command = f"curation quality train --positive GOOD --negative BAD --view {self.view} --out {self.path}"
+            raise ModelError(f"{error}; to train one from good and bad documents: {command}") from error
 
 
 class Thresholds(BaseModel):

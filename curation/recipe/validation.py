@@ -30,7 +30,19 @@ EXPECTED = {
     "tuple_type": "a list",
 }
 """What to write instead, by pydantic's name of what is wrong."""
-SHORT = reprlib.Repr()
+
+
+class _AsYaml(reprlib.Repr):
+    """Values as a recipe has them: `null` and `true`."""
+
+    def repr_NoneType(self, _value: None, _level: int) -> str:  # noqa: N802, reprlib calls it by the type's name
+        return "null"
+
+    def repr_bool(self, value: bool, _level: int) -> str:
+        return str(value).lower()
+
+
+SHORT = _AsYaml()
 SHORT.maxlevel = 1
 SHORT.maxstring = 60
 """Shows the beginning of a wrong value; aliases could make the whole of it endless."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ NAME_WIDTH = 48
 SHOWN_REASONS = 3
 SHOWN_EXAMPLES = 3
 SHOWN_LANGUAGES = 12
+DAYS = frozenset({"too_old", "too_new"})
+"""Reasons of `period` of which value and threshold are days."""
 MOST_ZEROS = 3
 """Of a stage's values, more that are 0 share a line."""
 OUTCOMES: tuple[Outcome, ...] = ("kept", "dropped", "failed")
@@ -217,11 +220,12 @@ def _show_examples(console: Console, report: Report) -> None:
     console.print(Text("Some of what was dropped or failed, by rule", style="bold"))
     for reason, examples in by_reason.items():
         limits = sorted({example.threshold for example in examples if example.threshold is not None})
-        told = " to ".join(map(number, dict.fromkeys((limits[0], limits[-1])))) if limits else ""
+        ends = dict.fromkeys((limits[0], limits[-1])) if limits else ()
+        told = " to ".join(behind(limit, reason) for limit in ends)
         console.print(Text(f"{reason}{told and f', threshold {told}'}", style="cyan"))
         for example in examples[:SHOWN_EXAMPLES]:
             name = shortened(visible(example.id or f"{example.shard}, record {example.row}"), NAME_WIDTH)
-            line = Text(f"{number(example.value):>9}  {name:{NAME_WIDTH}}  ")
+            line = Text(f"{behind(example.value, reason):>9}  {name:{NAME_WIDTH}}  ")
             line.append(_about(example), style="dim")
             console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
     console.print()
@@ -259,9 +263,20 @@ def measured(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     gathered = zeros if len(zeros) > MOST_ZEROS else ()
     for name, value in values.items():
         if name not in gathered and value not in ("", None):
-            yield name, _shown(value)
+            yield name, _day(value) if name == "day" and "undated" in values else _shown(value)
     if gathered:
         yield ", ".join(gathered), number(0)
+
+
+def behind(value: float | None, reason: str | None) -> str:
+    """A value or threshold behind this reason, short; a day as its date."""
+    return _day(value) if value is not None and why(reason or "") in DAYS else number(value)
+
+
+def _day(value: float) -> str:
+    """A date from the number that `period` stores (20240131); empty for NaN, which is none."""
+    digits = f"{value:08.0f}"
+    return "" if math.isnan(value) else f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
 
 
 def _shown(value: str | float) -> str:

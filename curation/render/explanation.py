@@ -10,7 +10,7 @@ from rich.text import Text
 
 from curation import document
 from curation.decision import KEPT
-from curation.render import measured, new_table, number, survivor, visible, why
+from curation.render import behind, measured, new_table, number, survivor, visible, why
 
 if TYPE_CHECKING:
     from curation.corpus import Corpus, Version
@@ -139,7 +139,7 @@ def _sentence(row: dict[str, Any]) -> str:
         return "kept"
     text = f"{row['outcome']} by {row['reason']}"
     if row["value"] is not None and row["threshold"] is not None:
-        text += f": measured {number(row['value'])}, threshold {number(row['threshold'])}"
+        text += f": measured {behind(row['value'], row['reason'])}, threshold {behind(row['threshold'], row['reason'])}"
     if row["detail"]:
         text += f" ({visible(row['detail'])})"
     if row["survivor"]:

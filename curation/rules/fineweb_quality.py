@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from curation.rules.flavours import FlavouredStage
-from curation.rules.ratio import share, with_values
+from curation.rules.ratio import Count, Quantity, Share, share, with_values
 from curation.stage import Bound
 from curation.text import signals
 from curation.text.signals import signal, with_signals
@@ -32,15 +32,15 @@ class FineWebQuality(FlavouredStage):
     """Whose arithmetic: `fineweb` is datatrove's."""
     words: Splitter = "fast"
     """How words are split: `fast`, `units` (other in scripts without spaces), `spacy` (as datatrove)."""
-    line_punct_thr: float | None = 0.12
+    line_punct_thr: Share | None = 0.12
     """Least share of lines that end in terminal punctuation of any script."""
-    short_line_thr: float | None = 0.67
+    short_line_thr: Share | None = 0.67
     """Greatest share of short lines."""
-    short_line_length: Annotated[int, Field(ge=0)] = 30
+    short_line_length: Count = 30
     """How many characters a short line has at most."""
-    char_duplicates_ratio: float | None = 0.01
+    char_duplicates_ratio: Share | None = 0.01
     """Greatest share of characters in lines that repeat an earlier one, of all but line feeds."""
-    new_line_ratio: float | None = 0.3
+    new_line_ratio: Quantity | None = 0.3
     """Most line feeds a word."""
     wrap_columns: Annotated[int, Field(ge=1)] | None = None
     """For text whose lines are broken at a width and whose paragraphs are set off by blank lines, such as mail, manuals

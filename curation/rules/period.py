@@ -34,11 +34,15 @@ class Period(RuleStage):
     """What happens to documents that have no date."""
 
     @model_validator(mode="after")
-    def _some_time(self) -> Self:
-        for each in map(self._with, self._inline()):
-            if each.first and each.last and each.first > each.last:
-                raise ValueError(f"first {each.first} is after last {each.last}: nothing could be kept")
+    def _drops_something(self) -> Self:
+        if not self.reasons():
+            raise ValueError("nothing to drop by: give first or last, or without_date: drop")
         return self
+
+    def contradiction(self) -> str:
+        if self.first and self.last and self.first > self.last:
+            return f"first {self.first} is after last {self.last}: nothing could be kept"
+        return ""
 
     def thresholds(self) -> frozenset[str]:
         """All of them: a document's day is stored."""

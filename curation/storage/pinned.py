@@ -30,8 +30,9 @@ def read_pinned(
     """What `parse` makes of the file at this path or `s3://` URL, and the file's SHA-256.
 
     It is read and parsed once a process for each parser; again where it was given without a digest and its size or its
-    tag is another. Raises ModelError where there is no such file, where it has more than `most_bytes` or does not begin
-    with `beginning`, which is looked at before it is read, or where it has another digest than `sha256` (hex).
+    tag is another. Raises ModelError where there is no such file (its cause is a MissingError then), where it has more
+    than `most_bytes` or does not begin with `beginning`, which is looked at before it is read, or where it has another
+    digest than `sha256` (hex).
     """
     entry = None if sha256 else _entry(url)
     with _READING:  # so that it is read once, however many threads ask for it
@@ -45,10 +46,12 @@ def read_pinned(
 def _entry(url: str) -> Entry:
     try:
         _, entries = find(url)
+        if not entries:
+            raise MissingError(f"{url}: nothing is there")
     except MissingError as error:
         raise ModelError(f"{url}: there is no such file") from error
-    if len(entries) != 1:
-        raise ModelError(f"{url}: {'there is no such file' if not entries else f'{len(entries)} files, expected one'}")
+    if len(entries) > 1:
+        raise ModelError(f"{url}: {len(entries)} files, expected one")
     return entries[0]
 
 

@@ -85,9 +85,9 @@ class Answering:
         return Amount(documents=round(documents), bytes=round(size), tokens=None if counted is None else round(counted))
 
     def _density(self) -> float:
-        """Tokens a byte of the documents that the version keeps."""
-        kept = self._sum(was_kept)
-        return float(kept[2] / kept[1]) if kept[1] else 0.0
+        """Tokens a byte of the documents that the version keeps, where they were counted."""
+        _, size, tokens, uncounted = self._sum(was_kept).tolist()
+        return float(tokens / (size - uncounted)) if size > uncounted else 0.0
 
     def _kept(self, cells: Cells) -> Kept:
         low = sum((amounts for place, amounts in cells.items() if place[3] == KEPT), start=NOTHING)

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from curation.errors import Problem, RecipeError
 from curation.recipe import Recipe
@@ -54,6 +54,14 @@ class Dial:
     def at(self, value: float) -> RowStage:
         """The stage with the dial at a value."""
         return _turned(self.loose, self.path, value)
+
+    def allows(self, value: float) -> bool:
+        """Whether a recipe may have this value."""
+        try:
+            type(self.loose).model_validate(self.at(value).model_dump(warnings=False))
+        except ValidationError:
+            return False
+        return True
 
     def values(self, opinion: Opinion) -> Floats:
         """The value by which the dial decides on each document of an open opinion, (documents,); NaN where it does not:

@@ -161,7 +161,7 @@ class Replay:
                 hits = named & ~np.isin(each.own, gone)
                 survivors.append(each.survivor[hits])
                 self._free(done.cells, each, hits)
-        done.freed_for = np.unique(np.concatenate([np.zeros(0, np.uint64), *survivors])).size
+        done.freed_for = np.intersect1d(np.concatenate([np.zeros(0, np.uint64), *survivors]), gone).size
 
     def _free(self, cells: Cells, copies: Copies, hits: Bools) -> None:
         """Move these duplicates to the cells of the freed ones."""

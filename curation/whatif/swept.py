@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
@@ -64,7 +65,7 @@ def number_at(recipe: Recipe, path: str) -> float | None:
     value, stage = value_at(recipe, path), stage_at(recipe, path)
     option = option_named(path.split(".", 2)[2])
     if not is_number(value) or (option in type(stage).model_fields and option not in numbers_of(stage)):
-        raise RecipeError([Problem(path, f"it is {value!r}; only numbers, and null, can be swept")])
+        raise RecipeError([Problem(path, f"it is {json.dumps(value)}; only numbers, and null, can be swept")])
     return cast("float | None", value)
 
 
@@ -82,9 +83,9 @@ def swept(recipe: Recipe, path: str, settings: Sequence[str]) -> tuple[str, floa
     return path, current
 
 
-def with_value(settings: Sequence[str], path: str, value: JsonValue, current: float | None) -> list[str]:
-    """The settings, and the one that gives the path this value; none where that holds already."""
-    return [*settings] if value == current else [*settings, f"{path}={'null' if value is None else value}"]
+def with_value(settings: Sequence[str], path: str, value: JsonValue, held: JsonValue) -> list[str]:
+    """The settings, and the one that gives the path this value; none where it is `held`, what holds with them."""
+    return [*settings] if value == held else [*settings, f"{path}={json.dumps(value)}"]
 
 
 def by_value(value: JsonValue) -> tuple[bool, float]:

@@ -84,7 +84,7 @@ class Turning:
     def _goes(self, rows: Rows, opinion: Opinion) -> Int64s:
         """The place at which each row goes, (rows,)."""
         goes = np.full(rows.old.size, self._never)
-        if not self._dial.reason:
+        if not self._dial.reason or not self._thresholds.size:
             return goes
         goes[opinion.at] = self._dial.places(self._dial.values(opinion), self._thresholds)
         middle = self._thresholds.size // 2
@@ -128,15 +128,16 @@ class Turning:
         freed_for = np.zeros(self._never + 1, np.int64)
         if not counts.copies:
             return freed, freed_for
-        broken = _Broken(counts.going, self._never)
+        going, broken = (_Broken(counts.going, self._never) for _ in range(2))
         replaced = [(each, self._names.is_replaced[each.old]) for each, _ in counts.copies]
         while any(broken.lower(each.own[is_so], broken.of(each.survivor)[is_so]) for each, is_so in replaced):
             pass
-        ends: list[tuple[Uint64s, Int64s, Int64s]] = []
+        ends: list[tuple[Uint64s, Int64s, Int64s]] = []  # of survivors: where they go, and where their copies do
         for copies, own in counts.copies:
             begin = broken.of(copies.survivor)
             is_free = begin < own
-            ends.append((copies.survivor[is_free], begin[is_free], own[is_free]))
+            gone = going.of(copies.survivor)
+            ends.append((copies.survivor[gone < own], gone[gone < own], own[gone < own]))
             for (piece, old), at in _groups(copies.piece[is_free], copies.old[is_free]):
                 key = self._replay.decided.pieces[piece].piece.source, old
                 changes = freed.setdefault(key, np.zeros((self._never + 1, 4), np.int64))

@@ -13,7 +13,7 @@ from curation.whatif.decided import Decided, GoOn, Names, always
 from curation.whatif.model import Point, Sweep, WhatIf
 from curation.whatif.neighbours import Neighbours
 from curation.whatif.replay import Replay
-from curation.whatif.swept import by_value, sweep_values, swept, with_value
+from curation.whatif.swept import by_value, sweep_values, swept, value_at, with_value
 
 EXAMPLES = 3
 
@@ -50,7 +50,8 @@ def sweep(
     path, values = sweep_values(spec)
     path, current = swept(recipe_of(manifest), path, settings)
     points = sorted({*values, current}, key=by_value)
-    cases = [alternative(manifest, with_value(settings, path, value, current)) for value in points]
+    held = value_at(alternative(manifest, settings).recipe, path)
+    cases = [alternative(manifest, with_value(settings, path, value, held)) for value in points]
     answers = _answers(corpus, manifest, cases, examples, go_on)
     return Sweep(
         corpus=corpus.url,

@@ -222,13 +222,13 @@ def _show_reasons(found: Reasons) -> None:
 
 
 def _show_samples(found: Samples) -> None:
-    from curation.render import number, shortened
+    from curation.render import behind, shortened
 
     rows = (
         (
             shortened(text(s.id or f"{s.shard}, record {s.row}"), 48),
-            number(s.value),
-            number(s.threshold),
+            behind(s.value, found.reason),
+            behind(s.threshold, found.reason),
             f"copy of {text(s.survivor)}" if s.survivor else text(s.detail),
             shortened(text(s.excerpt), 60),
         )
@@ -255,13 +255,14 @@ def _show_explanation(found: Explanation) -> None:
 
 
 def _sentence(decision: Decision) -> str:
-    from curation.render import number
+    from curation.render import behind, number
 
     if decision.outcome == "kept":
         return "kept"
     said = f"{decision.outcome} by {decision.reason}"
     if decision.value is not None and decision.threshold is not None:
-        said += f": measured {number(decision.value)}, threshold {number(decision.threshold)}"
+        said += f": measured {behind(decision.value, decision.reason)}"
+        said += f", threshold {behind(decision.threshold, decision.reason)}"
     if decision.detail:
         said += f" ({decision.detail})"
     if decision.survivor:

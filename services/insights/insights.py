@@ -91,9 +91,7 @@ class Insights:
         self, project_id: str, name: str, *, after: int | None = None, limit: int = 50
     ) -> Sequence[VersionSummary]:
         """Newest first; `after` is the number of the last one seen."""
-        _, opened = self.open(project_id, name)
-        with answered():
-            versions = self._published(opened)
+        _, versions = self.published(project_id, name)
         older = [version for version in reversed(versions) if after is None or version.version < after]
         return [views.summary(version) for version in older[:limit]]
 
@@ -156,6 +154,23 @@ class Insights:
             return self._histograms.get(
                 (*_key(opened, known), column, bins),
                 lambda: histograms.histogram(opened.storage, known.manifest, column, bins),
+            )
+
+    def columns(self, project_id: str, name: str, number: int | None = None) -> Sequence[str]:
+        """The numbers of the decisions: what stages measured, the text's length, what drops were decided by."""
+        opened, known = self._look(project_id, name, number)
+        with answered():
+            return histograms.numeric_columns(opened.storage, known.manifest)
+
+    def distribution(
+        self, project_id: str, name: str, number: int | None, column: str, *, bins: int = BINS
+    ) -> Histogram:
+        """As `histogram`; of lengths, and of counts that are spread widely, the bins double."""
+        opened, known = self._look(project_id, name, number)
+        with answered():
+            return self._histograms.get(
+                (*_key(opened, known), column, bins, "distribution"),
+                lambda: histograms.distribution(opened.storage, known.manifest, column, bins),
             )
 
     def explain(
@@ -229,6 +244,12 @@ class Insights:
         """A corpus of the project, as the library has it."""
         entry = self._catalogue.get(project_id, name)
         return entry, self._within(project_id, entry.url)
+
+    def published(self, project_id: str, name: str) -> tuple[library.Corpus, Sequence[library.Version]]:
+        """A corpus of the project with its versions, oldest first, as the library has them."""
+        _, opened = self.open(project_id, name)
+        with answered():
+            return opened, self._published(opened)
 
     def _within(self, project_id: str, url: str) -> library.Corpus:
         """The corpus at an address that was within the project's roots, and must still be."""

@@ -72,6 +72,14 @@ class Group(Amount):
     documents_read: int
 
 
+class VersionSources(Amount):
+    """What a version keeps, by source."""
+
+    version: int
+    published: datetime
+    sources: tuple[Group, ...]
+
+
 class Histogram(Shown):
     """How often values lie in each bin. Bin i is from `edges[i]` up to `edges[i + 1]`, the last one's end included."""
 
@@ -160,8 +168,16 @@ class Sample(Shown):
     detail: str | None = None
     survivor: str | None = None
     """The kept copy's id, of a duplicate."""
+    survivor_shard: str | None = None
+    survivor_row: int | None = None
+    language: str | None = None
+    """Null where nothing told it."""
     excerpt: str = ""
-    """The text's first characters, as it stood when it was dropped."""
+    """A part of the text as it stood when it was dropped: its beginning, or what is around the span that decided."""
+    begins: int = 0
+    """How many characters of the text stand before the excerpt."""
+    span: tuple[int, int] | None = None
+    """What decided, where one place of the text did: from and to in the excerpt, in characters."""
 
 
 class Samples(Shown):

@@ -26,6 +26,7 @@ from services.insights.models import (
     Sample,
     Samples,
     VersionChange,
+    VersionSources,
     VersionSummary,
 )
 from services.insights.runs import job_of
@@ -99,6 +100,15 @@ def steps(report: Report) -> tuple[FunnelStep, ...]:
     return tuple(FunnelStep.model_validate(step.model_dump()) for step in report.funnel())
 
 
+def version_sources(version: corpus.Version, report: Report) -> VersionSources:
+    return VersionSources(
+        version=version.version,
+        published=version.published,
+        sources=groups(report, "source"),
+        **kept_amount(report).model_dump(),
+    )
+
+
 def groups(report: Report, axis: Literal["source", "language"]) -> tuple[Group, ...]:
     """What is kept of each source or language, by name."""
     cells: dict[str, list[Cell]] = {}
@@ -149,8 +159,7 @@ def samples(manifest: Manifest, report: Report, reason: str, limit: int) -> Samp
         seed=seed_of(manifest),
         documents=known[reason].documents,
         samples=tuple(
-            Sample(**example.model_dump(include=set(Sample.model_fields) - {"excerpt"}), excerpt=example.excerpt)
-            for example in examples
+            Sample.model_validate(example.model_dump(include=set(Sample.model_fields))) for example in examples
         ),
     )
 

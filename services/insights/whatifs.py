@@ -25,6 +25,8 @@ REMEMBERED_BYTES = 32 << 20
 
 Place = tuple[str, str, int]
 """A project's id, a corpus's name, a version's number."""
+Confine = Callable[[str, dict[str, Any]], object]
+"""Raises Invalid where a recipe's data, of a project's id, names files that are not within the project's roots."""
 Answer = TypeVar("Answer", bound=Frozen)
 
 
@@ -32,8 +34,7 @@ class WhatIfs:
     """Answers are remembered, for versions do not change. Raises as `Insights`, RecipeError and ModelError for
     settings that cannot be replayed, and Invalid for what takes too long here."""
 
-    def __init__(self, insights: Insights, confine: Callable[[str, dict[str, Any]], object]) -> None:
-        """`confine` (project id, a recipe's data) raises Invalid for files that are not within the project's roots."""
+    def __init__(self, insights: Insights, confine: Confine) -> None:
         self._insights = insights
         self._confine = confine
         self._remembered: Memory[Any] = Memory(REMEMBERED_BYTES, weight)
@@ -75,22 +76,13 @@ class WhatIfs:
         _, opened = self._insights.open(*place[:2])
         version = self._insights.version(*place)
         manifest = self._insights.manifest(*place)
-        self._check_files(place[0], manifest)
+        check_files(self._confine, place[0], manifest)
         _check_size(manifest, times)
         deadline = Deadline(LIMIT_S, "ask for fewer settings or values, or use `curation whatif` where the corpus is")
         with answered():
             key = (opened.url, version.version, version.run, version.published, version.gone, asked)
             found: Answer = self._remembered.get(key, lambda: make(opened, deadline))
             return found
-
-    def _check_files(self, project_id: str, manifest: Manifest) -> None:
-        """Stages that are asked read their tables and models: a corpus that came from elsewhere may name any file."""
-        try:
-            self._confine(project_id, {"stages": _plain(manifest.recipe.get("stages"))})
-        except Invalid as error:
-            raise Forbidden(
-                f"the version's recipe names files outside of this project's roots: {error.detail}"
-            ) from None
 
 
 def preview_recipe(
@@ -107,6 +99,15 @@ def preview_recipe(
     library's, and Invalid for what takes too long here."""
     deadline = Deadline(LIMIT_S, "take a smaller sample, or use `curation preview` where the input is")
     return preview(recipe, size, seed, workers, core_hour_price, examples, may_read=may_read, go_on=deadline)
+
+
+def check_files(confine: Confine, project_id: str, manifest: Manifest) -> None:
+    """Stages that are asked read their tables and models: a corpus that came from elsewhere may name any file. Raises
+    Forbidden."""
+    try:
+        confine(project_id, {"stages": _plain(manifest.recipe.get("stages"))})
+    except Invalid as error:
+        raise Forbidden(f"the version's recipe names files outside of this project's roots: {error.detail}") from None
 
 
 def _check_size(manifest: Manifest, times: int) -> None:

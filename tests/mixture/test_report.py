@@ -96,6 +96,21 @@ def test_quality_buckets(corpus: Corpus) -> None:
     assert part.group == "en"
 
 
+def test_a_bucket_of_which_nothing_is_kept_is_said(corpus: Corpus) -> None:
+    """Documents that were dropped had it; its share goes to the others."""
+    bucketed: dict[str, Any] = {"scheme": "quality_bucketed", "bucket": "language.label"}
+    found = report(corpus, **bucketed, weights={"en": 2, "de": 5})
+    assert (found.parts, found.seen) == (report(corpus, **bucketed, weights={"en": 2}).parts, 2 * found.tokens)
+    assert not found.is_feasible
+    assert found.warnings == ("bucket de has nothing: no document with it is kept, so its share goes to the others",)
+    assert report(corpus, **bucketed, weights={"en": 2, "de": 0}).is_feasible
+    with pytest.raises(RecipeError, match="nothing would be seen: every group that has a weight is empty"):
+        report(corpus, **bucketed, weights={"en": 0, "de": 1})
+    by_bucket: dict[str, Any] = {"scheme": "fixed", "by": "bucket", "bucket": "language.label"}
+    found = report(corpus, **by_bucket, weights={"en": 1, "de": 3})
+    assert found.warnings == ("de has nothing: its share of 75.0% goes to the others",)
+
+
 def test_a_takedown_is_counted(corpus: Corpus) -> None:
     before, after = report(corpus, 1), report(corpus, 2)
     assert (before.documents - after.documents, after.version) == (1, 2)
@@ -131,9 +146,9 @@ def test_a_versions_own_account_has_the_same_tokens(corpus: Corpus, documents: p
         ({"max_epochs_of": {"x": 1}}, "mixture.max_epochs_of.x", "no source 'x'"),
         ({"by": "bucket", "bucket": "language.score"}, "mixture.bucket", "no buckets 'language.score'"),
         (
-            {"scheme": "quality_bucketed", "bucket": "language.label", "weights": {"de": 1}},
-            "mixture.weights.de",
-            "no bucket 'de'",
+            {"scheme": "quality_bucketed", "bucket": "language.label", "weights": {"fr": 1, "en": 1}},
+            "mixture.weights.fr",
+            "no bucket 'fr'; there are de, en",
         ),
     ],
 )
@@ -157,11 +172,14 @@ def test_counts_that_do_not_fit_the_documents_are_damage(corpus: Corpus) -> None
 def plan(unique: dict[str, int], /, **options: Any) -> MixtureReport:
     counts = Counts({Place(name): Amount(1, 4 * n, n) for name, n in unique.items()}, "t", "0")
     sources = [{"name": name} for name in (*unique, "empty")]
-    manifest = Manifest(
-        version=3, run="r", parent=0, created="2026-01-01T00:00:00Z", recipe={"sources": sources}, fingerprint="",
+    return planned("corpus", made({"sources": sources}), Mixture.model_validate(options), counts)
+
+
+def made(recipe: dict[str, Any]) -> Manifest:
+    return Manifest(
+        version=3, run="r", parent=0, created="2026-01-01T00:00:00Z", recipe=recipe, fingerprint="",
         meaning={}, inputs=(), pieces=(), shards=(), decisions=(), ids=(), documents=0, bytes=0,
     )  # fmt: skip
-    return planned("corpus", manifest, Mixture.model_validate(options), counts)
 
 
 def test_a_cap_is_kept_and_its_cost_is_told() -> None:
@@ -196,6 +214,18 @@ def test_an_empty_group_gives_its_share_to_the_others() -> None:
         plan({"a": 100}, scheme="fixed", weights={"a": 0, "empty": 1})
     with pytest.raises(RecipeError, match="has no tokens to mix"):
         plan({"a": 0})
+
+
+def test_a_quality_bucket_may_be_empty_but_not_unheard_of() -> None:
+    """Which there are, the stage's options say: thresholds may leave none of the lower ones."""
+    stage = {"name": "q", "kind": "quality_classifier", "buckets": 3}
+    options = {"scheme": "quality_bucketed", "bucket": "q.bucket"}
+    counts = Counts({Place("a", "2"): Amount(1, 40, 10)}, "t", "0", frozenset({"1", "2"}))
+    manifest = made({"sources": [{"name": "a"}], "stages": [stage]})
+    found = planned("corpus", manifest, Mixture.model_validate({**options, "weights": {"0": 1, "2": 1}}), counts)
+    assert (found.seen, found.is_feasible, len(found.warnings)) == (10, False, 1)
+    with pytest.raises(RecipeError, match="no bucket '3'; there are 0, 1, 2"):
+        planned("corpus", manifest, Mixture.model_validate({**options, "weights": {"2": 1, "3": 1}}), counts)
 
 
 def test_much_repetition_is_said() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curation.render import commonest, measured, visible
+from curation.render import behind, commonest, measured, visible
 
 
 def test_few_zeros_are_shown_each_and_many_share_a_line() -> None:
@@ -13,6 +13,14 @@ def test_few_zeros_are_shown_each_and_many_share_a_line() -> None:
         ("is_b", "no"),
     ]
     assert list(measured({"a": 0, "b": 0, "total": 2, "c": 0, "d": 0.0})) == [("total", "2"), ("a, b, c, d", "0")]
+
+
+def test_days_are_dates() -> None:
+    assert list(measured({"day": 20261122.0, "undated": 0})) == [("day", "2026-11-22"), ("undated", "0")]
+    assert list(measured({"day": float("nan"), "undated": 1})) == [("day", ""), ("undated", "1")]
+    assert list(measured({"day": 20261122.0})) == [("day", "20,261,122")]
+    assert behind(20261122.0, "age.too_old") == "2026-11-22"
+    assert behind(20261122.0, "gopher_quality.long_doc") == "20,261,122"
 
 
 def test_what_holds_nothing_is_left_out_and_nothing_drives_the_terminal() -> None:

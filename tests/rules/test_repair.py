@@ -10,6 +10,7 @@ from ftfy import TextFixerConfig, fix_text
 from ftfy.badness import MOJIBAKE_CATEGORIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from curation.document import document_batch
 from curation.rules import Repair
@@ -80,6 +81,13 @@ def test_pairs_of_all_that_mojibake_is_made_of() -> None:
     found = annotated(Repair(), texts)["text"].to_pylist()
     wrong = [text for text, ours in zip(texts, found, strict=True) if ours == text != fix_text(text, DATATROVE)]
     assert wrong == []
+
+
+def test_a_repair_that_mends_nothing_is_refused() -> None:
+    every = {name: False for name, field in Repair.model_fields.items() if field.annotation is bool}
+    with pytest.raises(ValidationError, match="every repair is switched off"):
+        Repair.model_validate({**every, "unescape_html": False, "restore_byte_a0": True})
+    assert Repair.model_validate({**every, "unescape_html": False, "max_newlines": 2}).max_newlines == 2
 
 
 def test_columns_and_scratch() -> None:

@@ -203,6 +203,21 @@ def test_any_numbers_make_a_histogram(
     assert list(found.edges) == sorted(set(found.edges))
 
 
+def test_a_distribution_of_lengths_doubles_and_of_shares_does_not(insights: Insights, project: str) -> None:
+    columns = insights.columns(project, "small")
+    assert columns[-1] == "bytes"
+    lengths = insights.distribution(project, "small", None, "bytes")
+    assert lengths == insights.statistics(project, "small").lengths
+    shares = [column for column in columns if column.endswith("_ratio")]
+    assert shares
+    for column in shares:
+        assert insights.distribution(project, "small", None, column) == insights.histogram(
+            project, "small", None, column
+        )
+    with pytest.raises(NotFound, match=r"has no number 'no\.number'"):
+        insights.distribution(project, "small", None, "no.number")
+
+
 def histogram_of(folder: Path, values: list[float | None], bins: int) -> Histogram:
     schema = decision.decision_schema(pa.schema([("rule.x", pa.float64())]))
     rows = len(values)
@@ -255,7 +270,7 @@ def test_a_recipes_mixture_is_planned(database: Database, project: str, folder: 
     assert sum(part.share_tokens or 0 for part in found.parts) == pytest.approx(1)
     unfit = asked.mixture(project, "unfit")
     assert (unfit.plan, [part.target for part in unfit.parts]) == (None, [None, None])
-    assert "there are en" in (unfit.problem or "")
+    assert "no weight for en" in (unfit.problem or "")
 
 
 def test_a_dropped_document_is_explained(insights: Insights, project: str) -> None:

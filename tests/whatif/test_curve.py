@@ -22,7 +22,7 @@ from tests.whatif.made import chance_values, decided, publish, recipe_of
 
 SPECS = (
     "stages.language.min_score=0.2,0.3,0.5,0.51,0.9,1",
-    "stages.gopher_quality.min_words=10,50,51,120,399",
+    "stages.gopher_quality.min_words=10,50,51,120,299",
     "stages.gopher_quality.max_avg_word_length=3,7.5,10.9,null",
     "stages.gopher_quality.min_alpha_words_ratio=null",
     "stages.gopher_quality.by_language.de.min_words=20,60,null",
@@ -33,7 +33,8 @@ SPECS = (
 BESIDE = (
     "stages.language.min_score=0.4",
     "stages.language.keep=[de]",
-    "stages.gopher_quality.by_language.en.min_words=80",
+    "stages.gopher_quality.by_language.de.max_words=350",
+    "stages.gopher_quality.min_words=20",
     "stages.gopher_quality.max_words=300",
     "stages.fineweb_quality.char_duplicates_ratio=0.2",
 )
@@ -120,7 +121,8 @@ def test_what_has_no_curve_says_so(corpus: Corpus) -> None:
         "stages.gopher_quality.min_words=a": "expected numbers",
         "stages.gopher_quality.min_words=0:5000:1": "more than 1,000 values",
         "stages.language.min_score=-1:1:1": "greater than or equal to 0",
-        "stages.language.min_score=0.5,null": "expected a number",
+        "stages.language.min_score=0.5,null": "found null, expected a number",
+        "stages.gopher_quality.min_words=10,10.5,11": "expected a whole number",
         "stages.gopher_quality.top_words": "did you mean",
     }.items():
         with pytest.raises(RecipeError, match=message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,14 @@ def test_a_curve_is_a_sweep_of_every_kind(corpus: Corpus, score: float, kind: st
         (point.value, point.answer.after) for point in swept.points
     ]
     assert len({point.after.low.documents for point in found.points}) > 1
+
+
+@pytest.mark.parametrize("path", ["contamination.threshold", "gopher_quality.min_words", "code.max_avg_line_length"])
+def test_a_curve_has_values_that_a_recipe_may_have(corpus: Corpus, path: str) -> None:
+    points = curve(corpus, f"stages.{path}").points
+    assert len(points) > 3
+    for point in points:
+        what_if(corpus, [f"stages.{path}={json.dumps(point.value)}"], examples=0)
 
 
 def test_ranks_are_settled_anew(folder: Path, score: float) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
 from curation.document import SCRATCH, TEXT, with_column, with_text
+from curation.report import Span
 from curation.rules.c4.kernels import fineweb, flavours, parts
 from curation.rules.flavours import FlavouredStage
-from curation.rules.ratio import with_values
-from curation.stage import Bound
+from curation.rules.ratio import Count, with_values
+from curation.stage import Bound, phrase_span
 from curation.text import signals
 from curation.text.arrow import Bytes, text_buffers
 from curation.text.punctuation import punctuation
@@ -59,6 +59,8 @@ _COUNTS = {
     },
 }
 _SENTENCES = "sentences"
+_FORBIDDEN = {"lorem_ipsum": "lorem ipsum", "curly_bracket": "{", "javascript": "javascript"}
+"""What the text of a document holds that is dropped for these reasons."""
 
 
 class C4(FlavouredStage):
@@ -106,11 +108,11 @@ class C4(FlavouredStage):
     filter_no_terminal_punct: bool = False
     """Whether lines that do not end in one of . ? ! " ' go, and those that end in an ellipsis. Only in `fineweb` "'" is
     such a mark; in `dolma` "..." is none the less a full stop."""
-    min_num_sentences: int | None = 5
+    min_num_sentences: Count | None = 5
     """Fewest sentences in the lines that are kept."""
-    min_words_per_line: Annotated[int, Field(ge=0)] | None = 3
+    min_words_per_line: Count | None = 3
     """Lines with fewer words between white space go."""
-    max_word_length: Annotated[int, Field(ge=0)] | None = 1000
+    max_word_length: Count | None = 1000
     """Lines with a longer word, in characters, go."""
     filter_lorem_ipsum: bool = True
     """Whether documents with "lorem ipsum" are dropped."""
@@ -120,7 +122,7 @@ class C4(FlavouredStage):
     """Whether documents with an opening curly bracket are dropped."""
     filter_policy: bool = True
     """Whether lines about cookies, terms of use and privacy policies go."""
-    max_characters: int | None = None
+    max_characters: Count | None = None
     """Most characters of a document, before anything is removed."""
 
     def columns(self) -> pa.Schema:
@@ -171,6 +173,12 @@ class C4(FlavouredStage):
         else:
             lines += [self.filter_javascript, self.filter_policy]
         return np.array(lines, np.uint8)
+
+    def spans(self, texts: Sequence[str], decisions: pa.RecordBatch) -> list[Span | None]:
+        """The phrase or bracket that a document must not hold."""
+        phrases = {self.column(why): phrase for why, phrase in _FORBIDDEN.items()}
+        wanted = map(phrases.get, decisions["reason"].to_pylist())
+        return [phrase_span(text, phrase) if phrase else None for text, phrase in zip(texts, wanted, strict=True)]
 
     def bounds(self) -> Sequence[Bound]:
         lorem = Bound("lorem_ipsum", "lorem_ipsum", ">", 0 if self.filter_lorem_ipsum else None)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curation.document import TEXT, with_text
 from curation.rules.ratio import with_values
 from curation.stage import RowStage, Stage
+
+_PARTS_OF_FIX_ENCODING = frozenset(
+    {"restore_byte_a0", "replace_lossy_sequences", "decode_inconsistent_utf8", "fix_c1_controls"}
+)
+"""Options that say how encodings are fixed, and mean nothing where they are not."""
 
 
 class Repair(RowStage):
@@ -55,6 +60,12 @@ class Repair(RowStage):
     """The normal form of Unicode that the text is put in."""
     max_newlines: Annotated[int, Field(ge=1)] | None = None
     """Longest run of line feeds; a longer one becomes so many (DCLM: 2)."""
+
+    @model_validator(mode="after")
+    def _mends_something(self) -> Self:
+        if not any(self.model_dump(exclude={*Stage.model_fields, *_PARTS_OF_FIX_ENCODING, "fix_surrogates"}).values()):
+            raise ValueError("every repair is switched off: give one, or leave the stage out")
+        return self
 
     def columns(self) -> pa.Schema:
         """`changed` says whether the text did; `characters` how many code points it has gained, or lost if below 0."""

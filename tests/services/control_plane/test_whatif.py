@@ -68,7 +68,7 @@ def test_a_viewer_asks_what_the_library_answers(viewer: TestClient, corpus: Corp
         ("/what-if", {"set": "stages.gopher_quality.min_wordz=1"}, 422, "did you mean min_words"),
         ("/what-if", {"set": "stages.gopher_quality.table=/etc/passwd"}, 422, "cannot be told without the texts"),
         ("/what-if", {"set": "stages.language.keep=&a [*a]"}, 422, "pattern"),
-        ("/what-if", {"set": f"{WORDS}={'9' * 300}"}, 422, "found a number beyond"),
+        ("/what-if", {"set": f"stages.gopher_quality.max_words={'9' * 300}"}, 422, "found a number beyond"),
         ("/what-if", {"set": f"{WORDS}=80", "examples": 21}, 422, "20"),
         ("/what-if/curve", {"of": "stages.language.keep"}, 422, "only numbers"),
         ("/what-if/curve", {"of": f"{WORDS}=0:5000:1"}, 422, "more than 1,000 values"),

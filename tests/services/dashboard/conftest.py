@@ -1,0 +1,114 @@
+"""A real Chromium over a real service."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.services.dashboard.site import Site, site
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+
+
+def chromium_path() -> str | None:
+    """Where the browser is; None where it is not."""
+    return shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service with its corpus; tests that change it use what is their own."""
+    with site(tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser; the test is skipped, loudly, where Debian's `chromium` is not installed."""
+    path = chromium_path()
+    if path is None:
+        pytest.skip("DASHBOARD NOT TESTED IN A BROWSER: found no chromium; tests/install_debian.sh installs it")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody with a browser, who is told of everything that must not happen: errors, violations of the content's
+    policy, requests to other hosts."""
+
+    def __init__(
+        self, browser: Browser, site: Site, *, width: int = 1280, dark: bool = False, scripts: bool = True
+    ) -> None:
+        self.site = site
+        self.wrong: list[str] = []
+        self._context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            locale="en-GB",
+            timezone_id="UTC",
+        )
+        self.page: Page = self._context.new_page()
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        self.page.on("request", self._asked)
+
+    def log_in(self, role: str = "admin") -> Page:
+        """With the key of a role; the page is then the overview."""
+        self.go("/ui/login")
+        self.page.fill("#key", self.site.keys[role])
+        self.page.click("main button")
+        self.page.wait_for_url("**/ui/")
+        return self.page
+
+    def go(self, path: str, status: int = 200) -> Page:
+        """A page of the site, wholly loaded."""
+        answer = self.page.goto(self.site.url + path)
+        assert answer is not None
+        assert answer.status == status, (path, answer.status, self.page.inner_text("body")[:500])
+        return self.page
+
+    def leave(self) -> None:
+        """Raises AssertionError where anything was wrong."""
+        attacked = not self.page.is_closed() and self.page.evaluate("Boolean(window.attacked)")
+        self._context.close()
+        assert not attacked, "a document's script was executed"
+        assert self.wrong == []
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.wrong.append(f"console: {message.text} ({message.location.get('url')})")
+
+    def _asked(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.site.url).netloc and not request.url.startswith("data:"):
+            self.wrong.append(f"request to {request.url}")
+
+
+@pytest.fixture
+def visitor(chromium: Browser, web: Site) -> Iterator[Visitor]:
+    """Somebody who is not logged in; what went wrong meanwhile fails the test."""
+    made = Visitor(chromium, web)
+    yield made
+    made.leave()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The text of axe-core, which looks for what keeps people from using a page."""
+    from services.dashboard.vendor import TESTS
+
+    return (Path(TESTS) / "axe.js").read_text()
