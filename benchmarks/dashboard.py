@@ -22,6 +22,8 @@ import numpy as np
 import pyarrow as pa
 from explain import VALUES, make
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from curation.change import Change
 from curation.corpus import Corpus
 from curation.decision import decision_schema

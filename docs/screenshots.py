@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from services.schedules.schedule import NewSchedule
 from tests.services.dashboard.conftest import ARGUMENTS, chromium_path
 from tests.services.dashboard.site import Site, site
 
@@ -17,6 +18,19 @@ FOLDER = Path(__file__).parent / "dashboard"
 WIDTH, HEIGHT = 1280, 860
 PICTURES = {
     "overview": "/ui/",
+    "job": "/ui/jobs/{job}",
+    "corpus": "/ui/corpora/web",
+    "funnel": "/ui/corpora/web/funnel?version=1",
+    "samples": "/ui/corpora/web/funnel/{reason}?version=1",
+    "mixture": "/ui/corpora/web/mixture",
+    "diff": "/ui/corpora/web/diff",
+    "duplicates": "/ui/corpora/web/duplicates",
+    "cluster": "/ui/corpora/web/duplicates/cluster?id=crawl-6&source=crawl",
+    "explain": "/ui/corpora/web/explain?id=crawl-0",
+    "what-if": "/ui/corpora/web/what-if?of=stages.gopher_quality.min_words",
+    "privacy": "/ui/corpora/web/privacy",
+    "recipe": "/ui/recipes/web",
+    "schedules": "/ui/schedules",
 }
 """A page of each kind, by its picture's name."""
 DARK = ("funnel",)
@@ -32,16 +46,26 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB", timezone_id="UTC")
         log_in(page, made)
+        known = found(made)
         for name, address in PICTURES.items():
-            take(page, made, name, address)
+            take(page, made, name, address.format(**known))
         page.emulate_media(color_scheme="dark")
         for name in DARK:
-            take(page, made, f"{name}-dark", PICTURES[name])
+            take(page, made, f"{name}-dark", PICTURES[name].format(**known))
         page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": 390, "height": 844})
         for name in NARROW:
-            take(page, made, f"{name}-narrow", PICTURES[name])
+            take(page, made, f"{name}-narrow", PICTURES[name].format(**known))
         browser.close()
+
+
+def found(made: Site) -> dict[str, str]:
+    """What the addresses leave open. A schedule is made, so that there is something to come."""
+    with made.client() as client:
+        client.schedules.create(NewSchedule(name="nightly", recipe_name="web", cron="0 3 * * *", timezone="UTC"))
+        job = next(job for job in client.jobs.list() if job.recipe_name == "web")
+        reasons = [one.reason for one in client.corpora.reasons("web", 1).reasons]
+    return {"job": job.id, "reason": next(one for one in reasons if one.startswith("gopher_quality."))}
 
 
 def log_in(page: Page, made: Site) -> None:

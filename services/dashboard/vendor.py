@@ -42,11 +42,6 @@ SCRIPTS: Mapping[str, Script] = {
         "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717",
         "htmx.org/LICENSE",
     ),
-    "sse.js": Script(
-        "htmx-ext-sse/dist/sse.min.js",
-        "98a46496de0c3605fbffdce9167ba427bdd9553184f83f149c261891a92c0136",
-        "htmx-ext-sse/LICENSE",
-    ),
 }
 TEST_SCRIPTS: Mapping[str, Script] = {
     "axe.js": Script(

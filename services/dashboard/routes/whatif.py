@@ -236,7 +236,9 @@ def _value_tables(asked: Asked, answers: Answers) -> Iterable[Table]:
             _value_row(each.value, each.after, answers.curve.before, each.is_current) for each in answers.curve.points
         ]
         note = "The values are quantiles of what the documents have, so they are not equally far apart."
-        yield _values("curve", asked, rows, f"Documents kept for each value of {asked.of}", note)
+        yield _values(
+            "curve", asked, rows, f"Documents kept for each value of {asked.of}, which are not equally far apart", note
+        )
     if answers.sweep is not None:
         points = answers.sweep.points
         rows = [_value_row(each.value, each.answer.after, answers.sweep.before, each.is_current) for each in points]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -61,15 +62,27 @@ def test_corpora_say_how_fresh_they_are(web: Site) -> None:
         assert dawn()["why"].startswith("nothing is new since version")
 
 
-def test_what_is_at_work_moves_while_it_is_looked_at(visitor: Visitor) -> None:
+def test_what_is_at_work_comes_and_goes_while_it_is_looked_at(visitor: Visitor) -> None:
+    page = visitor.log_in("viewer")
     with visitor.site.client() as client:
-        visitor.log_in("viewer")
-        page = visitor.page
-        job = client.jobs.submit(Submission(recipe=recipe("at-work", write_much(visitor.site, 60))))
+        job = client.jobs.submit(Submission(recipe=recipe("at-work")))
+        client.jobs.pause(job.id)
         line = page.locator(f"#going .job-line:has(a[href='/ui/jobs/{job.id}'])")
-        expect(line.locator("progress")).to_be_visible(timeout=SOON_MS)
-        client.jobs.wait(job.id)
+        expect(line).to_be_visible(timeout=SOON_MS)
+        expect(line).to_contain_text("PAUSED", timeout=SOON_MS)
+        client.jobs.resume(job.id)
         expect(line).to_have_count(0, timeout=SOON_MS)
+        assert client.jobs.get(job.id).state == "SUCCEEDED"
+
+
+def test_what_is_at_work_has_a_bar(web: Site) -> None:
+    with web.client() as client, logged_in(web, "viewer") as http:
+        job = client.jobs.submit(Submission(recipe=recipe("bars", write_much(web, 60))))
+        bars: set[str] = set()
+        while not client.jobs.get(job.id).finished:
+            shown = http.get("/ui/at-work").text.partition(f'href="/ui/jobs/{job.id}"')[2].partition("</div>")[0]
+            bars |= set(re.findall(r'<progress value="\d+" max="\d+" aria-label="Tasks of \w+">', shown))
+    assert bars
 
 
 def test_a_key_sees_what_its_scopes_allow(web: Site) -> None:
