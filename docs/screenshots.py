@@ -25,7 +25,7 @@ PICTURES = {
     "mixture": "/ui/corpora/web/mixture",
     "diff": "/ui/corpora/web/diff",
     "duplicates": "/ui/corpora/web/duplicates",
-    "cluster": "/ui/corpora/web/duplicates/cluster?id=crawl-6&source=crawl",
+    "cluster": "/ui/corpora/web/duplicates/cluster?id=near-6&source=crawl",
     "explain": "/ui/corpora/web/explain?id=crawl-0",
     "what-if": "/ui/corpora/web/what-if?of=stages.gopher_quality.min_words",
     "privacy": "/ui/corpora/web/privacy",

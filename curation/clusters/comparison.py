@@ -11,7 +11,8 @@ COMPARED = 20_000
 """How many characters of each text are compared."""
 WORDS = 1_500
 """How many words at most of what is left between a common beginning and end: the work grows with the square."""
-_TOKEN = re.compile(r"\s*\S+|\s+\Z")
+WORD = re.compile(r"\s*\S+|\s+\Z")
+"""A word with the white space before it; or the white space at the end."""
 
 
 class Stretch(Frozen):
@@ -34,7 +35,7 @@ class Comparison(Frozen):
 def compare(kept: str, dropped: str) -> Comparison:
     """The words of two texts, as far as COMPARED characters."""
     texts = [text[:COMPARED] for text in (kept, dropped)]
-    a, b = (_TOKEN.findall(text) for text in texts)
+    a, b = (WORD.findall(text) for text in texts)
     is_cut = any(len(text) > COMPARED for text in (kept, dropped))
     begin = _common(a, b)
     end = _common(a[begin:][::-1], b[begin:][::-1])

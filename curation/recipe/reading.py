@@ -50,6 +50,8 @@ def _read(text: str) -> Any:
             return _read_yaml(text)
         except yaml.YAMLError as not_yaml:
             raise yaml.YAMLError(f"not JSON: {not_json}; and {not_yaml}") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise yaml.YAMLError(f"not JSON: {error}") from None
 
 
 def _read_yaml(text: str) -> Any:

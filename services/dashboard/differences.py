@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
@@ -14,13 +14,14 @@ from services.dashboard.pages import segment
 from services.dashboard.ranking import SHOWN, largest, sums
 from services.dashboard.session import ROOT
 from services.dashboard.tables import Chart, Column, Row, Table
+from services.dashboard.text import UNKNOWN
 from services.recipes.difference import difference
+from services.recipes.recipe import Change
 
 SHOWN_DRIFT = 12
 SHOWN_CHANGES = 200
 SHOWN_VALUE = 300
 """How many characters a value of a recipe has here."""
-UNKNOWN = "(unknown)"
 _WHY = {
     "input_new": "from input files that are new",
     "input_left": "their input files left",
@@ -76,7 +77,7 @@ def groups(found: Difference, axis: Literal["source", "language"]) -> Table:
         columns,
         largest(rows, numbers, label="name", by="all"),
         Chart("bar", "name", ("added", "removed", "changed"), "documents"),
-        {"name": "in all", **sums(rows, numbers)},
+        {"name": "all", **sums(rows, numbers)},
         empty="No document was added, removed or changed.",
     )
 
@@ -182,8 +183,18 @@ def moved(found: Difference) -> list[Drift]:
 def recipes(before: Mapping[str, object], after: Mapping[str, object]) -> Table:
     """How the recipe of one version became the other's."""
     changes = difference(*(to_jsonable_python(recipe) for recipe in (before, after)))
+    return changed_options("recipe", "Recipe", changes, empty="Both versions were made by the same recipe.")
+
+
+def changed_options(name: str, caption: str, changes: Sequence[Change], *, empty: str) -> Table:
+    """What one recipe says otherwise than another."""
     rows = [
-        {"path": one.path, "op": one.op, "before": _value(one.before), "after": _value(one.after)}
+        {
+            "path": one.path,
+            "op": one.op,
+            "before": None if one.op == "added" else _value(one.before),
+            "after": None if one.op == "removed" else _value(one.after),
+        }
         for one in changes[:SHOWN_CHANGES]
     ]
     columns = (
@@ -193,7 +204,7 @@ def recipes(before: Mapping[str, object], after: Mapping[str, object]) -> Table:
         Column("after", "After", "code"),
     )
     rest = f"{len(changes) - SHOWN_CHANGES} more changes are not shown." if len(changes) > SHOWN_CHANGES else ""
-    return Table("recipe", "Recipe", columns, rows, note=rest, empty="Both versions were made by the same recipe.")
+    return Table(name, caption, columns, rows, note=rest, empty=empty)
 
 
 def _amount(found: Amount | Side, sign: int = 1) -> dict[str, Any]:
@@ -241,7 +252,7 @@ def _moved(rule: Rule) -> float:
     return 1.0 if rule.rate_change is None else abs(rule.rate_change)
 
 
-def _value(value: Any) -> str | None:
-    """A value of a recipe: texts and numbers as they are, others as JSON, cut where it is long."""
-    shown = value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return shown if shown is None or len(shown) <= SHOWN_VALUE else f"{shown[:SHOWN_VALUE]} …"
+def _value(value: Any) -> str:
+    """A value of a recipe: texts as they are, others as JSON, cut where it is long."""
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= SHOWN_VALUE else f"{shown[:SHOWN_VALUE]} …"

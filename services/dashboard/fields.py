@@ -15,6 +15,11 @@ def given(form: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     return {name: value for name in names if (value := form.get(name, "").strip())}
 
 
+def whole_number(text: str) -> int | None:
+    """The number of a revision or a version that a form holds; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def words(text: str) -> list[str]:
     """What is separated by commas, spaces or line feeds."""
     return [word for word in _BETWEEN.split(text) if word]

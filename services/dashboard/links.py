@@ -14,6 +14,11 @@ def job_page(row: Row) -> str | None:
     return f"{ROOT}/jobs/{segment(row['id'])}" if row.get("id") else None
 
 
+def job_page_of(row: Row) -> str | None:
+    """The page of the job `job_id`, of rows that are about something else."""
+    return job_page({"id": row.get("job_id")})
+
+
 def corpus_page(row: Row) -> str | None:
     """The page of the corpus `corpus`."""
     return f"{ROOT}/corpora/{segment(row['corpus'])}" if row.get("corpus") else None

@@ -44,7 +44,7 @@ def shares(plan: MixtureReport) -> Table:
         columns,
         largest(rows, added, label="part", by="tokens"),
         Chart("bar", "part", ("target", "realised"), "share of the tokens seen, 0 to 1"),
-        {"part": "in all", **sums(rows, added)},
+        {"part": "all", **sums(rows, added)},
         note="Natural: the share of the tokens that there are. Target: what the scheme gives. "
         "Realised: what the caps leave of it.",
     )
@@ -84,7 +84,7 @@ def epochs(plan: MixtureReport) -> Table:
         columns,
         shown,
         Chart("bar", "part", ("epochs_wanted", "epochs", *(("max_epochs",) if has_caps else ())), "epochs"),
-        {"part": "in all", **sums(rows, added), "epochs": plan.seen / plan.tokens},
+        {"part": "all", **sums(rows, added), "epochs": plan.seen / plan.tokens},
         note="Up to 4 epochs a repetition is worth nearly as much as fresh text, beyond 40 nothing (Muennighoff et al. "
         "2023): that is what the last column goes by.",
     )
@@ -107,7 +107,7 @@ def sources(found: Mixture) -> Table:
         columns,
         largest(rows, added, label="source", by="bytes"),
         Chart("bar", "source", ("share_bytes",), "share of the text, 0 to 1"),
-        {"source": "in all", **sums(rows, added)},
+        {"source": "all", **sums(rows, added)},
         empty="This version keeps nothing.",
     )
 
@@ -131,7 +131,7 @@ def effect(own: MixtureReport | None, trial: MixtureReport) -> Table:
         columns,
         largest(rows, added, label="part", by="weight_then"),
         Chart("bar", "part", tuple(f"realised_{when}" for when in both), "share of the tokens seen, 0 to 1"),
-        {"part": "in all", **sums(rows, added)},
+        {"part": "all", **sums(rows, added)},
         note="" if before or own is None else "The version's own mixture has other parts, so only the copy is shown.",
     )
 

@@ -22,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from curation.errors import CurationError
 from services.dashboard import text
 from services.dashboard.calls import RefusedError
-from services.dashboard.session import ROOT, csrf_of, seals_of
+from services.dashboard.session import ROOT, csrf_of, is_part, is_secure, seals_of
 from services.dashboard.tables import Table, export
 from services.dashboard.vendor import missing
 from services.errors import ServiceError
@@ -104,7 +104,6 @@ async def _form(request: Request) -> Mapping[str, str]:
     return form
 
 
-Someone = Annotated[Principal, Depends(_who)]
 Form = Annotated[Mapping[str, str], Depends(_form)]
 """The fields that were sent; of several of one name the last."""
 
@@ -130,7 +129,7 @@ def page(
     if how in {"csv", "json"} and asked in by_name:
         return export(by_name[asked], how)
     who: Principal | None = getattr(request.state, "principal", None)
-    said = seals_of(request).open(request.cookies.get(SAID, ""))
+    said = seals_of(request).open(SAID, request.cookies.get(SAID, ""))
     found = _environment().get_template(template)
     body = found.render(
         request=request,
@@ -155,12 +154,20 @@ def page(
 
 def go(request: Request, address: str, said: str = "") -> Response:
     """To another page after something was done, which it says there."""
-    if request.headers.get("hx-request") == "true":
+    if is_part(request):
         response = Response(status_code=204, headers={"HX-Redirect": address})
     else:
         response = RedirectResponse(address, 303)
     if said:
-        response.set_cookie(SAID, seals_of(request).seal(said), max_age=60, path=ROOT, httponly=True, samesite="lax")
+        response.set_cookie(
+            SAID,
+            seals_of(request).seal(SAID, said),
+            max_age=60,
+            path=ROOT,
+            secure=is_secure(request),
+            httponly=True,
+            samesite="lax",
+        )
     return response
 
 

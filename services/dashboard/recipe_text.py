@@ -20,6 +20,8 @@ from services.recipes.checking import recipe_problems
 
 MAX_TEXT = 100_000
 """Characters of a recipe that is edited here: reading YAML takes about a second for so many."""
+MAX_PATH = 500
+"""Characters of a path that a line is known for: below longer ones it is that of what is around."""
 _PLACE = re.compile(r"\bline (\d+),? column \d+")
 
 
@@ -145,6 +147,8 @@ def _lines(root: yaml.Node) -> dict[str, int]:
     waiting = [("", root)]
     while waiting:
         path, node = waiting.pop()
+        if len(path) > MAX_PATH:  # each of a thousand items would repeat a long key
+            continue
         below = f"{path}." if path else ""
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:

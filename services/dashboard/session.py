@@ -22,18 +22,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.control_plane.limits import refusal
 from services.control_plane.plane import Plane
 from services.control_plane.security import address_of, gate_of
-from services.errors import Forbidden, ServiceError, Unauthorized, Unavailable
+from services.errors import Forbidden, ServiceError, TooLarge, Unauthorized, Unavailable
 from services.identity.principal import Principal
 
 ROOT = "/ui"
 LOGIN = f"{ROOT}/login"
-OPEN = (LOGIN, f"{ROOT}/static/")
-"""What needs no session."""
+FILES = f"{ROOT}/static/"
+"""Below this, and at LOGIN, no session is needed."""
 COOKIE = "curation-session"
 LASTS_S = 12 * 3600
 """How long a session lasts, whatever is done in it."""
 READING = frozenset({"GET", "HEAD"})
 MAX_FIELDS = 200
+MAX_LOGIN_BYTES = 16 << 10
+"""Of a form that somebody sends who is not logged in."""
+MAX_NEXT = 2000
+"""Characters of the address that is gone back to after logging in; a longer one is forgotten."""
 CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf"
 
 
@@ -54,20 +58,20 @@ class Session:
 
 
 class Seals:
-    """Seals what a browser keeps for us, so that it comes back as it was."""
+    """Seals what a browser keeps for us in cookies, so that each comes back as it was, and under its own name."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = hmac.digest(secret, b"dashboard", "sha256")
 
-    def seal(self, value: object) -> str:
-        """A value of JSON as text for a cookie."""
+    def seal(self, cookie: str, value: object) -> str:
+        """A value of JSON as text for the cookie of this name."""
         body = urlsafe_b64encode(json.dumps(value).encode()).decode()
-        return f"{body}.{self._sign(body)}"
+        return f"{body}.{self._sign(f'{cookie} {body}')}"
 
-    def open(self, text: str) -> Any:
-        """What was sealed; None for anything else."""
+    def open(self, cookie: str, text: str) -> Any:
+        """What was sealed for this cookie; None for anything else."""
         body, _, signature = text.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(body).encode()):
+        if not hmac.compare_digest(signature.encode(), self._sign(f"{cookie} {body}").encode()):
             return None
         return json.loads(urlsafe_b64decode(body))
 
@@ -96,7 +100,8 @@ class SessionGuard:
         request = Request(scope, receive)
         state = scope.setdefault("state", {})
         try:
-            session = None if path.startswith(OPEN) else await _resume(request)
+            is_open = path == LOGIN or path.startswith(FILES)
+            session = None if is_open else await _resume(request)
             if scope["method"] not in READING:
                 state["form"] = await _form(request, session)
         except Unauthorized:
@@ -115,12 +120,16 @@ def seals_of(request: Request) -> Seals:
     return seals
 
 
+def is_part(request: Request) -> bool:
+    """Whether htmx asks, which puts the answer into a page."""
+    return request.headers.get("hx-request") == "true"
+
+
 async def log_in(request: Request, key: str) -> tuple[Principal, Session]:
     """The session of whoever shows this key. Raises Unauthorized, TooManyRequests, Unavailable."""
     gate = gate_of(request.app)
-    who = await to_thread.run_sync(gate.enter, [f"Bearer {key}"], None, address_of(request), limiter=gate.limiter)
-    if who.expires is not None:  # a token, which cannot be asked after again
-        raise Unauthorized("expected an API key")
+    shown = [] if "." in key else [f"Bearer {key}"]  # a token, which cannot be asked after again, is no key
+    who = await to_thread.run_sync(gate.enter, shown, None, address_of(request), limiter=gate.limiter)
     return who, Session(who.name, who.project, int(time.time()), secrets.token_urlsafe(16))
 
 
@@ -128,10 +137,10 @@ def keep(request: Request, response: Response, session: Session) -> None:
     """Have the browser send the session from now on."""
     response.set_cookie(
         COOKIE,
-        seals_of(request).seal(asdict(session)),
+        seals_of(request).seal(COOKIE, asdict(session)),
         max_age=LASTS_S,
         path=ROOT,
-        secure=_is_secure(request),
+        secure=is_secure(request),
         httponly=True,
         samesite="lax",
     )
@@ -139,7 +148,7 @@ def keep(request: Request, response: Response, session: Session) -> None:
 
 def forget(request: Request, response: Response) -> None:
     """Have the browser forget it."""
-    response.delete_cookie(COOKIE, path=ROOT, secure=_is_secure(request), httponly=True, samesite="lax")
+    response.delete_cookie(COOKIE, path=ROOT, secure=is_secure(request), httponly=True, samesite="lax")
 
 
 def csrf_of(request: Request) -> str:
@@ -150,7 +159,7 @@ def csrf_of(request: Request) -> str:
 
 async def _resume(request: Request) -> Session:
     """Who has logged in before. Raises Unauthorized."""
-    found = seals_of(request).open(request.cookies.get(COOKIE, ""))
+    found = seals_of(request).open(COOKIE, request.cookies.get(COOKIE, ""))
     session = Session(**found) if found else None
     if session is None or session.is_over:
         raise Unauthorized("there is no session, or it is over")
@@ -163,32 +172,43 @@ async def _resume(request: Request) -> Session:
 
 
 async def _form(request: Request, session: Session | None) -> Mapping[str, str]:
-    """What was sent, if this site's own page sent it. Raises Forbidden."""
+    """What was sent, if this site's own page sent it. Raises Forbidden and TooLarge."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise Forbidden("this was sent by another site")
-    content = (await request.body()).decode("utf-8", "replace")
-    try:
-        form = dict(parse_qsl(content, keep_blank_values=True, max_num_fields=MAX_FIELDS))
-    except ValueError:
-        raise Forbidden(f"found more than {MAX_FIELDS} fields") from None
-    if session is not None:
+    body = await request.body()
+    if session is None:
+        if len(body) > MAX_LOGIN_BYTES:
+            raise TooLarge(f"found {len(body):,} bytes, expected at most {MAX_LOGIN_BYTES:,} before logging in")
+        form = _fields(body)
+    else:
+        form = await to_thread.run_sync(_fields, body)  # a large one takes a while
         given = request.headers.get(CSRF_HEADER) or form.pop(CSRF_FIELD, "")
         if not hmac.compare_digest(given.encode(), seals_of(request).csrf(session).encode()):
             raise Forbidden("the form is not of this session; load the page again")
     return form
 
 
+def _fields(body: bytes) -> dict[str, str]:
+    """Of several fields of one name the last. Raises Forbidden."""
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError:
+        raise Forbidden(f"found more than {MAX_FIELDS} fields") from None
+
+
 def _to_login(request: Request) -> Response:
     """To the login page, and back here after it; a part of a page has the whole page go."""
     url = request.url
-    here = URL(path=url.path, query=url.query) if request.method == "GET" else URL(path=f"{ROOT}/")
-    if request.headers.get("hx-request") == "true":
+    here = str(URL(path=url.path, query=url.query))
+    after = here if request.method == "GET" and len(here) <= MAX_NEXT else f"{ROOT}/"
+    if is_part(request):
         return Response(status_code=401, headers={"HX-Redirect": LOGIN})
-    response = RedirectResponse(f"{LOGIN}?next={quote(str(here))}", 303)
+    response = RedirectResponse(f"{LOGIN}?next={quote(after)}", 303)
     forget(request, response)
     return response
 
 
-def _is_secure(request: Request) -> bool:
+def is_secure(request: Request) -> bool:
+    """Whether browsers come by https, and no cookie need ever go another way."""
     plane: Plane = request.app.state.plane
     return (plane.settings.public_url or "").startswith("https://")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
+from pydantic import JsonValue
 
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 BREAKS = frozenset("\n\t")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 NOTHING = "–"
+UNKNOWN = "unknown"
+"""The language or source of documents that nothing told it of; so the address calls it, too."""
 
 
 def visible(text: object) -> Markup:
@@ -58,13 +62,26 @@ def share(value: float | None) -> str:
     return f"{value:.2%}".replace("%", " %")
 
 
-def number(value: float | str | bool | None) -> str:
-    """A measured value: whole numbers whole, others with four digits that count."""
+def number(value: float | str | None) -> str:
+    """A measured value: whole numbers whole, others with four digits that count; what is no number as it is."""
     if value is None:
         return NOTHING
-    if isinstance(value, bool | str):
-        return str(value)
-    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.4g}"
+
+
+def in_words(value: JsonValue) -> str:
+    """A value of a recipe's option."""
+    if value is None:
+        return "not set"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {in_words(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(in_words, value)) or "none"
+    return number(value)
 
 
 def duration(seconds: float | None) -> str:

@@ -92,7 +92,7 @@ def steps_table(steps: Sequence[StepProgress], until: datetime | None = None) ->
         }
         for step, long in zip(ordered, took, strict=True)
     ]
-    total = {"step": "all steps", "took_s": total_s, "share": 1.0 if total_s else None}
+    total = {"step": "all", "took_s": total_s, "share": 1.0 if total_s else None}
     note = "Rates are over a step's whole time so far, without what an earlier attempt did." if rows else ""
     columns = [*COLUMNS, *([LEFT] if any(row["left"] for row in rows) else [])]
     return Table("steps", "Steps", columns, rows, total=total, note=note, empty="No step has begun.")

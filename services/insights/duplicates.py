@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,17 +24,16 @@ from curation.clusters import (
     precision,
 )
 from curation.clusters.likest import jaccard
-from curation.corpus import Corpus
 from curation.dedup import DedupStage
 from curation.errors import RecipeError
-from curation.manifest import Frozen, Manifest
+from curation.manifest import Frozen
 from curation.recipe import Recipe
 from curation.whatif.alternative import recipe_of
 from services.errors import Invalid
 from services.insights.deadline import Deadline
-from services.insights.insights import Insights, answered
+from services.insights.insights import Insights, Looked, Place, answered
 from services.insights.memory import Memory, weight
-from services.insights.whatifs import LIMIT_S, Confine, Place, check_files
+from services.insights.whatifs import LIMIT_S, Confine, check_files
 
 REMEMBERED_BYTES = 32 << 20
 MAX_DECISIONS = 100_000_000
@@ -58,16 +56,6 @@ class Beside(Frozen):
     """Of the kept and of the dropped text."""
     added: tuple[datetime | None, datetime | None]
     """When each was added, as its record says."""
-
-
-@dataclass(frozen=True)
-class _Version:
-    """A version that is asked about."""
-
-    corpus: Corpus
-    manifest: Manifest
-    key: tuple[Hashable, ...]
-    """What tells it from every other."""
 
 
 class Clusters:
@@ -108,7 +96,8 @@ class Clusters:
 
     def precision(self, place: Place, asked: Asked) -> Precision:
         """How many of a sample of the copies are copies indeed."""
-        of, recipe = self._look(place), recipe_of(self._insights.manifest(*place))
+        of = self._look(place)
+        recipe = recipe_of(of.manifest)
         check_files(self._confine, place[0], of.manifest)
 
         def measure() -> Precision:
@@ -148,7 +137,7 @@ class Clusters:
             added=(survivor.added, copy.added),
         )
 
-    def _reading(self, place: Place, of: _Version, recipe: Recipe, go_on: Deadline) -> Reading:
+    def _reading(self, place: Place, of: Looked, recipe: Recipe, go_on: Deadline) -> Reading:
         tombstones = self._insights.manifest(*place[:2]).tombstones
 
         def may_read(uri: str) -> bool:
@@ -160,17 +149,16 @@ class Clusters:
 
         return Reading(of.corpus.storage, of.manifest, recipe, tombstones, may_read, go_on)
 
-    def _look(self, place: Place) -> _Version:
-        _, opened = self._insights.open(*place[:2])
-        version, manifest = self._insights.version(*place), self._insights.manifest(*place)
-        decisions = sum(part.rows for part in manifest.decisions)
+    def _look(self, place: Place) -> Looked:
+        of = self._insights.look(place)
+        decisions = sum(part.rows for part in of.manifest.decisions)
         if decisions > MAX_DECISIONS:
             raise Invalid(f"found {decisions:,} decisions, expected {MAX_DECISIONS:,} at most; {_INSTEAD}")
-        return _Version(opened, manifest, (opened.url, version.version, version.run, version.published, version.gone))
+        return of
 
 
 @contextmanager
-def _answered(of: _Version) -> Iterator[None]:
+def _answered(of: Looked) -> Iterator[None]:
     with answered(), of.corpus.saying_what_is_gone(of.manifest.version):
         yield
 

@@ -47,6 +47,19 @@ MAX_DECISIONS = 100
 """How many decisions about one id an answer has; ids may repeat without end."""
 BINS = 20
 
+Place = tuple[str, str, int]
+"""A project's id, a corpus's name, a version's number."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What answers about one version are made of."""
+
+    corpus: library.Corpus
+    manifest: Manifest
+    key: tuple[Hashable, ...]
+    """What answers are remembered by: another one for every other version, and for this one once its files are gone."""
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -244,6 +257,11 @@ class Insights:
         """A corpus of the project, as the library has it."""
         entry = self._catalogue.get(project_id, name)
         return entry, self._within(project_id, entry.url)
+
+    def look(self, place: Place) -> Looked:
+        """A version, as the library has it."""
+        opened, known = self._look(*place)
+        return Looked(opened, known.manifest, (*_key(opened, known), known.version.gone))
 
     def published(self, project_id: str, name: str) -> tuple[library.Corpus, Sequence[library.Version]]:
         """A corpus of the project with its versions, oldest first, as the library has them."""

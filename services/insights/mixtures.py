@@ -10,14 +10,15 @@ from curation.mixture import Mixture, planned
 from curation.mixture.counting import Counts, count
 from curation.report import MixtureReport
 from services.errors import Invalid, NotFound
-from services.insights.insights import Insights, answered
+from services.insights.insights import Insights, Place, answered
 from services.insights.memory import Memory, weight
 from services.insights.models import VersionSources
 from services.insights.views import version_sources
-from services.insights.whatifs import Place
 
 MAX_PARTS = 1000
 """How many parts a mixture has here at most."""
+MAX_BUDGET = 10**18
+"""How many tokens it has here at most: there are a thousand times fewer anywhere."""
 PART_BYTES = 500
 """About what one part's counts take."""
 COUNTS_BYTES = SOURCES_BYTES = 8 << 20
@@ -35,21 +36,27 @@ class Mixtures:
 
     def mixture_of(self, place: Place, asked: Mixture) -> MixtureReport:
         """What the mixture makes of the version; nothing is stored. What there is to mix is read once from the
-        decisions, then remembered: only other groups or buckets need another look. Raises Invalid for too many."""
-        _, opened = self._insights.open(*place[:2])
-        version = self._insights.version(*place)
+        decisions, then remembered: only other groups or buckets need another look. Raises Invalid for too many, and
+        for too large a budget."""
+        version, of = self._insights.version(*place), self._insights.look(place)
         if version.gone:
             raise NotFound(f"there is nothing to mix: {version.gone}")
-        manifest = self._insights.manifest(*place)
-        key = (opened.url, version.version, version.run, version.published, *_counted_by(asked))
         with answered():
-            counts = self._counts.get(key, lambda: count(opened.storage, manifest, asked))
+            counts = self._counts.get(
+                (*of.key, *_counted_by(asked)), lambda: count(of.corpus.storage, of.manifest, asked)
+            )
         if len(counts.parts) > MAX_PARTS:
             raise Invalid(
                 f"found {len(counts.parts):,} parts, expected {MAX_PARTS:,} at most; take buckets of fewer values, or "
                 "use `curation mixture` where the corpus is"
             )
-        return planned(opened.url, manifest, asked, counts)
+        try:
+            plan = planned(of.corpus.url, of.manifest, asked, counts)
+        except OverflowError:  # no float can hold it
+            raise _too_large() from None
+        if plan.budget > MAX_BUDGET:
+            raise _too_large()
+        return plan
 
     def history(self, project_id: str, name: str, until: int, *, limit: int = HISTORY) -> tuple[VersionSources, ...]:
         """What the last versions up to one keep of each source, oldest first: from their reports, each read once."""
@@ -62,6 +69,10 @@ class Mixtures:
 
         with answered(), ThreadPoolExecutor(THREADS) as threads:
             return tuple(threads.map(sources_of, chosen))
+
+
+def _too_large() -> Invalid:
+    return Invalid(f"found a budget, or weights that make one, of more than {MAX_BUDGET:,} tokens")
 
 
 def _read(opened: Corpus, version: Version) -> VersionSources:

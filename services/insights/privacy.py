@@ -114,7 +114,7 @@ class PrivacySample(Shown):
     after: str
 
 
-class Place(NamedTuple):
+class KeptPlace(NamedTuple):
     """A kept document in which something was found."""
 
     order: int
@@ -129,7 +129,7 @@ class Screened:
     """The answer, and by stage, source and type the places of some documents."""
 
     privacy: Privacy
-    places: Mapping[tuple[str, str, str], Sequence[Place]]
+    places: Mapping[tuple[str, str, str], Sequence[KeptPlace]]
 
 
 @dataclass
@@ -139,7 +139,7 @@ class _Tally:
     reached: int
     counts: Int64s
     """(types and all together, 4): documents, spans, documents kept, spans kept."""
-    places: list[list[Place]] = field(default_factory=list)
+    places: list[list[KeptPlace]] = field(default_factory=list)
     """Of each type and of all together."""
 
     def add(self, other: _Tally) -> None:
@@ -279,7 +279,7 @@ def _of_group(decisions: pq.ParquetFile, group: int, piece: int, names: Sequence
             there = np.flatnonzero(is_kept & (spans > 0))
             first = there[np.argsort(order[there], kind="stable")[:CANDIDATES]].tolist()
             tally.places[number] = [
-                Place(int(order[row]), piece, table[SHARD][row].as_py(), table[ROW][row].as_py()) for row in first
+                KeptPlace(int(order[row]), piece, table[SHARD][row].as_py(), table[ROW][row].as_py()) for row in first
             ]
     return tally
 
@@ -296,7 +296,7 @@ def _sample(
     storage: Storage,
     manifest: Manifest,
     files: PieceFiles,
-    place: Place,
+    place: KeptPlace,
     redactions: Sequence[Redaction],
     pattern: re.Pattern[str],
 ) -> PrivacySample | None:

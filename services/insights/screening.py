@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
-from curation.corpus import Corpus
 from curation.manifest import Manifest
 from curation.pipeline.contaminated import ContaminationReport, found_by_run
 from curation.recipe import validate_recipe
 from services.errors import NotFound
-from services.insights.insights import Insights, answered
+from services.insights.insights import Insights, Looked, Place, answered
 from services.insights.memory import Memory, weight
 from services.insights.privacy import ALL, Privacy, PrivacySample, Screened, samples, screen
 
 REMEMBERED_BYTES = 16 << 20
 PLACE_BYTES = 400
 """About what the place of one document takes."""
-
-Place = tuple[str, str, int]
-"""A project's id, a corpus's name, a version's number."""
 
 
 class Screening:
@@ -33,49 +29,42 @@ class Screening:
 
     def contamination(self, place: Place) -> tuple[ContaminationReport, ...]:
         """What each stage of contamination found; empty where the version's recipe has none."""
-        corpus, manifest, key = self._look(place)
-        if not _has_contamination(manifest):
+        of = self._insights.look(place)
+        if not _has_contamination(of.manifest):
             return ()
         with answered():
-            return self._reports.get(key, lambda: tuple(found_by_run(corpus, manifest.version)))
+            return self._reports.get(of.key, lambda: tuple(found_by_run(of.corpus, of.manifest.version)))
 
     def privacy(self, place: Place) -> Privacy:
         """What each stage of privacy found; no stages where the version's recipe has none."""
-        corpus, manifest, key = self._look(place)
-        return self._screen(place, corpus, manifest, key).privacy
+        return self._screen(place, self._insights.look(place)).privacy
 
     def privacy_samples(
         self, place: Place, stage: str, source: str | None = None, type_: str = ALL
     ) -> tuple[PrivacySample, ...]:
         """Parts of kept documents in which a stage found something. Raises NotFound for a stage that is not there, or
         does not look for this type."""
-        corpus, manifest, key = self._look(place)
-        screened = self._screen(place, corpus, manifest, key)
-        redactions = validate_recipe(manifest.recipe).redactions
+        of = self._insights.look(place)
+        screened = self._screen(place, of)
+        redactions = validate_recipe(of.manifest.recipe).redactions
         named = {each.name: each for each in redactions}
         if stage not in named:
             raise NotFound(
-                f"version {manifest.version} has no stage of privacy {stage!r}; there are {', '.join(named)}"
+                f"version {of.manifest.version} has no stage of privacy {stage!r}; there are {', '.join(named)}"
             )
         if type_ and type_ not in named[stage].sought:
             raise NotFound(f"{stage} looks for {', '.join(named[stage].sought)}, not for {type_!r}")
         with answered():
             return self._samples.get(
-                (key, stage, source, type_),
-                lambda: samples(corpus.storage, manifest, screened, redactions, named[stage], source, type_),
+                (of.key, stage, source, type_),
+                lambda: samples(of.corpus.storage, of.manifest, screened, redactions, named[stage], source, type_),
             )
 
-    def _screen(self, place: Place, corpus: Corpus, manifest: Manifest, key: Hashable) -> Screened:
-        redactions = validate_recipe(manifest.recipe).redactions
+    def _screen(self, place: Place, of: Looked) -> Screened:
+        redactions = validate_recipe(of.manifest.recipe).redactions
         report = self._insights.report(*place)
-        with answered(), corpus.saying_what_is_gone(manifest.version):
-            return self._screened.get(key, lambda: screen(corpus.storage, manifest, report, redactions))
-
-    def _look(self, place: Place) -> tuple[Corpus, Manifest, Hashable]:
-        _, corpus = self._insights.open(*place[:2])
-        version = self._insights.version(*place)
-        key = (corpus.url, version.version, version.run, version.published, version.gone)
-        return corpus, self._insights.manifest(*place), key
+        with answered(), of.corpus.saying_what_is_gone(of.manifest.version):
+            return self._screened.get(of.key, lambda: screen(of.corpus.storage, of.manifest, report, redactions))
 
 
 def _has_contamination(manifest: Manifest) -> bool:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from curation.clusters import Likest, likest
-from curation.corpus import Corpus
 from curation.decision import KEPT
 from curation.dedup.index import OpenIndex, read_index
 from curation.document import SOURCE
 from curation.errors import ModelError, RecipeError
 from curation.history import History, history
-from curation.manifest import Frozen, Manifest
+from curation.manifest import Frozen
 from curation.recipe import Recipe
 from curation.whatif.alternative import recipe_of
 from curation.whatif.checks import Check, checks
 from curation.whatif.trial import Trial, trial
 from services.errors import Forbidden
 from services.insights.deadline import Deadline
-from services.insights.insights import Insights, answered
+from services.insights.insights import Insights, Looked, Place, answered
 from services.insights.memory import Memory, weight
 from services.insights.models import Decision
-from services.insights.whatifs import LIMIT_S, Confine, Place, check_files
+from services.insights.whatifs import LIMIT_S, Confine, check_files
 
 HISTORY_VERSIONS = 100
 """How many of the newest versions a history looks at."""
@@ -64,16 +61,16 @@ class Trials:
 
     def tried(self, place: Place, text: str, source: str) -> Tried:
         """A text as a document of this source."""
-        opened, manifest, key = self._look(place)
-        recipe = recipe_of(manifest)
-        check_files(self._confine, place[0], manifest)
+        of = self._insights.look(place)
+        recipe = recipe_of(of.manifest)
+        check_files(self._confine, place[0], of.manifest)
         deadline = Deadline(LIMIT_S, "try a shorter text")
         with answered():
-            found = trial(recipe, manifest.settled, text, source, deadline)
+            found = trial(recipe, of.manifest.settled, text, source, deadline)
             deadline()
             alike = None
-            if manifest.index and (recipe.exact or recipe.minhash):
-                index = self._indexes.get(key, lambda: _opened(opened, manifest, recipe))
+            if of.manifest.index and (recipe.exact or recipe.minhash):
+                index = self._indexes.get(of.key, lambda: _opened(of, recipe))
                 alike = likest(index, recipe.exact, recipe.minhash, found.text, source)
         return Tried(trial=found, likest=alike)
 
@@ -100,15 +97,10 @@ class Trials:
             found = self._histories.get(key, lambda: history(opened, document_id, newest))
         return found, len(versions) > len(newest)
 
-    def _look(self, place: Place) -> tuple[Corpus, Manifest, tuple[Hashable, ...]]:
-        _, opened = self._insights.open(*place[:2])
-        version, manifest = self._insights.version(*place), self._insights.manifest(*place)
-        return opened, manifest, (opened.url, version.version, version.run, version.published, version.gone)
 
-
-def _opened(opened: Corpus, manifest: Manifest, recipe: Recipe) -> OpenIndex:
-    with opened.saying_what_is_gone(manifest.version):
-        return read_index(opened.storage, manifest, recipe.exact, recipe.minhash)
+def _opened(of: Looked, recipe: Recipe) -> OpenIndex:
+    with of.corpus.saying_what_is_gone(of.manifest.version):
+        return read_index(of.corpus.storage, of.manifest, recipe.exact, recipe.minhash)
 
 
 def _judged(recipe: Recipe, decision: Decision) -> list[Judged]:

@@ -12,7 +12,7 @@ from curation.whatif import Curve, Preview, Sweep, Thresholds, WhatIf, curve, pr
 from curation.whatif.swept import sweep_values
 from services.errors import Forbidden, Invalid
 from services.insights.deadline import Deadline
-from services.insights.insights import Insights, answered
+from services.insights.insights import Insights, Place, answered
 from services.insights.memory import Memory, weight
 
 LIMIT_S = 20.0
@@ -23,8 +23,6 @@ MAX_DECISIONS = 100_000_000
 """How many decisions are replayed at once: those of the version, times the values."""
 REMEMBERED_BYTES = 32 << 20
 
-Place = tuple[str, str, int]
-"""A project's id, a corpus's name, a version's number."""
 Confine = Callable[[str, dict[str, Any]], object]
 """Raises Invalid where a recipe's data, of a project's id, names files that are not within the project's roots."""
 Answer = TypeVar("Answer", bound=Frozen)
@@ -73,15 +71,12 @@ class WhatIfs:
         times: int,
         make: Callable[[Corpus, Deadline], Answer],
     ) -> Answer:
-        _, opened = self._insights.open(*place[:2])
-        version = self._insights.version(*place)
-        manifest = self._insights.manifest(*place)
-        check_files(self._confine, place[0], manifest)
-        _check_size(manifest, times)
+        of = self._insights.look(place)
+        check_files(self._confine, place[0], of.manifest)
+        _check_size(of.manifest, times)
         deadline = Deadline(LIMIT_S, "ask for fewer settings or values, or use `curation whatif` where the corpus is")
         with answered():
-            key = (opened.url, version.version, version.run, version.published, version.gone, asked)
-            found: Answer = self._remembered.get(key, lambda: make(opened, deadline))
+            found: Answer = self._remembered.get((*of.key, asked), lambda: make(of.corpus, deadline))
             return found
 
 

@@ -110,6 +110,20 @@ def test_there_is_a_limit_to_the_parts(insights: tuple[Insights, str], monkeypat
         Mixtures(asked).mixture_of((project, "mixed", 1), Mixture())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tokens": 10**19},
+        {"tokens": 10**400},
+        {"scheme": "quality_bucketed", "bucket": "language.label", "weights": {"en": 1e308}},
+    ],
+)
+def test_there_is_a_limit_to_the_budget(insights: tuple[Insights, str], options: dict[str, Any]) -> None:
+    asked, project = insights
+    with pytest.raises(Invalid, match="found a budget"):
+        Mixtures(asked).mixture_of((project, "mixed", 1), Mixture.model_validate(options))
+
+
 def test_the_history_is_what_the_reports_say(insights: tuple[Insights, str], folder: Path) -> None:
     asked, project = insights
     tried, corpus = Mixtures(asked), Corpus(str(folder / "corpora/mixed"))

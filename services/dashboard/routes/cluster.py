@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from curation.clusters import Comparison, Member, Members, Record
+from curation.clusters.comparison import WORD
 from curation.decision import KEPT
 from curation.dedup import DedupStage
 from curation.report import Report
@@ -24,8 +24,8 @@ from services.dashboard.versions import VersionName, number_asked
 from services.errors import NotFound
 from services.identity.principal import Permission, Principal
 from services.insights.duplicates import Beside
+from services.insights.insights import Place
 from services.insights.models import Decision
-from services.insights.whatifs import Place
 
 RULES = {
     "longest": "the longest text, in characters",
@@ -33,7 +33,6 @@ RULES = {
     "earliest": "the earliest by its date; one without a date loses",
     "best_quality": "the largest",
 }
-_WORD = re.compile(r"\s*\S+|\s+\Z")
 AROUND = 24
 """How many words that both texts have are shown beside those that one of them has."""
 
@@ -135,7 +134,7 @@ def _words(stretches: Sequence[tuple[str, bool]], *, whole: bool) -> Iterator[Wo
         if not is_same:
             yield Words("own", text)
             continue
-        words = _WORD.findall(text)
+        words = WORD.findall(text)
         before = AROUND if number else 0
         behind = AROUND if number + 1 < len(stretches) else 0
         left = len(words) - before - behind

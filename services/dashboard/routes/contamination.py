@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from curation.contamination import CANARY
 from curation.pipeline.contaminated import WORST, ContaminationReport, Hit
 from services.control_plane.plane import ThePlane
 from services.control_plane.routes.corpora import Name
@@ -43,7 +42,6 @@ def contamination(
         of=plane.insights.version(*place),
         url=plane.insights.corpus(*place[:2]).url,
         reports=reports,
-        canary=CANARY,
         benchmark=benchmark,
         names=sorted({each.benchmark for report in reports for each in report.benchmarks}),
     )
@@ -98,7 +96,7 @@ def _benchmarks(request: Request, report: ContaminationReport) -> Table:
         for each in report.benchmarks
     ]
     total = {
-        "benchmark": "All benchmarks",
+        "benchmark": "all",
         "items_hit": sum(each.items_hit for each in report.benchmarks),
         "documents": report.contaminated,
         "dropped": report.contaminated_dropped,
@@ -134,4 +132,4 @@ def _chosen(request: Request, row: Row, total: Row) -> str | None:
 
 
 def _named(hit: Hit) -> str:
-    return hit.id if hit.id is not None else f"{hit.shard} {hit.row}"
+    return hit.id if hit.id is not None else f"{hit.shard}, record {hit.row}"

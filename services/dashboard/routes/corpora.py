@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import Query, Request
 from starlette.responses import Response
@@ -19,8 +19,9 @@ from services.control_plane.slow import SLOW
 from services.dashboard.dots import Marks, line_of
 from services.dashboard.links import corpus_page, job_page, recipe_page, version_home, version_page
 from services.dashboard.pages import allow, new_router, page, segment, with_query
-from services.dashboard.session import ROOT
+from services.dashboard.session import ROOT, is_part
 from services.dashboard.tables import Chart, Column, Row, Table
+from services.dashboard.text import UNKNOWN
 from services.dashboard.versions import VersionName, number_asked
 from services.errors import ServiceError
 from services.identity.principal import Permission, Principal
@@ -115,8 +116,8 @@ def show_corpus(
         seen=" ".join(f"{tag}={number}" for number, tags in marks.tags.items() for tag in tags),
         links={"job": job_page({"id": of.job_id}), "recipe": recipe_page({"recipe": of.recipe})},
         parent=version_home(name, of.parent) if of.parent else None,
-        units=("documents", "bytes", "tokens"),
-        asked={"unit": unit, "column": column, "version": version},
+        units=get_args(Unit),
+        asked={"unit": unit, "column": column},
         values=_values_address(name, version, column),
     )
 
@@ -132,10 +133,9 @@ def show_values(
     chosen = column or next(iter(columns), "")
     wanted = [one for one in dict.fromkeys(("bytes", chosen)) if one]
     tables = [_histogram(plane.insights.distribution(who.project_id, name, number, one)) for one in wanted]
-    is_part = request.headers.get("hx-request") == "true"
     return page(
         request,
-        "corpus_values_part.html" if is_part else "corpus_values.html",
+        "corpus_values_part.html" if is_part(request) else "corpus_values.html",
         tables,
         title=f"Lengths and values of {name}, version {number}",
         section="Versions",
@@ -200,9 +200,9 @@ def _groups(request: Request, name: str, groups: Sequence[Group], unit: Unit, ev
     ordered = sorted(groups, key=lambda group: (-(getattr(group, unit) or 0), -group.documents, group.name))
     count = min(GROUPS, sum(group.documents > 0 for group in ordered))
     is_cut = every != name and len(ordered) > count + 1
-    rows = [_group(group.name or "unknown", [group]) for group in (ordered[:count] if is_cut else ordered)]
+    rows = [_group(group.name or UNKNOWN, [group]) for group in (ordered[:count] if is_cut else ordered)]
     if is_cut:
-        rows.append(_group(f"the other {len(ordered) - count}", ordered[count:]))
+        rows.append(_group(f"{len(ordered) - count} others", ordered[count:]))
     columns = (
         Column("name", name[:-1].capitalize()),
         Column("documents_read", "Read", "count"),

@@ -58,7 +58,7 @@ def show_duplicates(
         compared=report.dedup,
         measured=measured,
         measure=with_query(request, precision="true") + "#precision",
-        asked={"source": source, "stage": stage, "min_similarity": min_similarity, "version": version},
+        asked={"source": source, "stage": stage, "min_similarity": min_similarity},
         is_filtered=asked != Asked(),
         sources=sorted({cell.source for cell in report.cells}),
         stages=[each.name for each in stages],
@@ -111,7 +111,7 @@ def _sizes(report: Report) -> Table:
         columns,
         rows,
         Chart("bars", "size", ("clusters",), "clusters"),
-        total={"size": "All", **{key: sum(row[key] for row in rows) for key in ("clusters", "documents")}},
+        total={"size": "all", **{key: sum(row[key] for row in rows) for key in ("clusters", "documents")}},
         note="Of the whole version, whatever is chosen above; the kept document is counted. The bins double.",
         empty="No document stands for copies.",
     )
@@ -126,7 +126,7 @@ def _similarities(found: Duplicates) -> Table:
         for n, row in enumerate(counts)
         if n >= first
     ]
-    total = {"from": "All", **{f"stage-{k}": each.documents for k, each in enumerate(found.similarities)}}
+    total = {"from": "all", **{f"stage-{k}": each.documents for k, each in enumerate(found.similarities)}}
     columns = [Column("from", "Similarity"), *(Column(f"stage-{k}", name, "count") for k, name in enumerate(names))]
     return Table(
         "similarities",
@@ -164,7 +164,7 @@ def _pairs(found: Duplicates) -> Table:
         "Who copies whom",
         columns,
         rows,
-        total={"source": "All", "documents": found.documents, "share": 1.0, "bytes": found.bytes},
+        total={"source": "all", "documents": found.documents, "share": 1.0, "bytes": found.bytes},
         note=left_out if found.pairs_left_out else "",
         empty="No copy is like this.",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,13 +11,13 @@ from starlette.responses import Response
 from services.control_plane.plane import ThePlane
 from services.control_plane.security import address_of
 from services.dashboard.pages import Form, go, new_router, page
-from services.dashboard.session import LOGIN, ROOT, forget, keep, log_in
+from services.dashboard.session import LOGIN, MAX_NEXT, ROOT, forget, keep, log_in
 from services.errors import NotFound, ServiceError, Unauthorized
 from services.identity.audit import Entry
 
 router, last = new_router(), new_router()
 
-Next = Annotated[str, Query(alias="next", max_length=2000)]
+Next = Annotated[str, Query(alias="next", max_length=MAX_NEXT)]
 
 
 @router.get("/login")
@@ -62,8 +61,7 @@ async def nothing(path: str) -> Response:
 
 def _within(address: str) -> str:
     """An address of the dashboard, whatever was asked for."""
-    parts = urlsplit(address)
-    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith(f"{ROOT}/") and "\\" not in address
+    is_ours = address.startswith(f"{ROOT}/") and address.isprintable() and "\\" not in address
     return address if is_ours else f"{ROOT}/"
 
 

@@ -98,7 +98,7 @@ def show_explain(
         told=told,
         problem=problem,
         more=more,
-        asked={"id": document_id, "source": source, "version": version, "text": ""},
+        asked={"id": document_id, "source": source, "text": ""},
         sources=plane.trials.sources(place),
         history=_history_page(about | {"id": document_id}) if document_id else None,
         tried=None,

@@ -16,9 +16,10 @@ from services.control_plane.routes.corpora import Name
 from services.control_plane.routes.versions import ReasonName
 from services.control_plane.slow import SLOW
 from services.dashboard.links import explain_page
-from services.dashboard.pages import allow, new_router, page, segment, with_query
+from services.dashboard.pages import allow, new_router, page, segment
 from services.dashboard.session import ROOT
 from services.dashboard.tables import Column, Kind, Row, Table
+from services.dashboard.text import UNKNOWN
 from services.dashboard.versions import VersionName, number_asked
 from services.identity.principal import Permission, Principal
 from services.insights.flow import Flow, Loss, Stretch, Unit, flow, is_of
@@ -26,8 +27,6 @@ from services.insights.models import Sample
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
 KINDS: dict[Unit, Kind] = {"documents": "count", "bytes": "bytes", "tokens": "count"}
-UNKNOWN = "unknown"
-"""What the address calls the language of documents that nothing told it of."""
 
 router = new_router()
 Reader = Annotated[Principal, allow(Permission.CORPORA_READ)]
@@ -105,8 +104,8 @@ def show_funnel(
         most=_most(found),
         counted=next((stretch.stage for stretch in found.stretches if stretch.into is not None), None),
         kind=KINDS[unit],
-        units=[(one, with_query(request, unit=one)) for one in UNITS],
-        asked={"source": source, "language": language, "unit": unit, "version": version},
+        units=UNITS,
+        asked={"source": source, "language": language, "unit": unit},
         sources=sorted({cell.source for cell in report.cells}),
         languages=sorted({cell.language or UNKNOWN for cell in report.cells}),
     )
@@ -147,7 +146,7 @@ def show_samples(
         cards=[_card(sample, place) for sample in chosen],
         dropped=sum(cell.documents for cell in report.cells if cell.reason == reason and is_of(cell, source, wanted)),
         is_filtered=bool(source or language),
-        asked={"source": source, "language": language, "version": version},
+        asked={"source": source, "language": language},
         sources=_counted(report, reason, "source"),
         languages=_counted(report, reason, "language"),
         back=_Addresses(name, version, source, language).funnel(),
@@ -288,8 +287,8 @@ def _samples(chosen: Sequence[Sample]) -> Table:
         Column("threshold", "Threshold", "number"),
         Column("detail", "Detail"),
         Column("survivor", "Survivor"),
-        Column("shard", "File"),
-        Column("row", "Row", "count"),
+        Column("shard", "Input file"),
+        Column("row", "Record", "count"),
         Column("decided", "What decided"),
         Column("excerpt", "Text"),
     )

@@ -21,7 +21,7 @@ from services.dashboard.runs import took_s
 from services.dashboard.session import ROOT
 from services.dashboard.tables import Chart, Column, Row, Table
 from services.dashboard.timeline import at_work, left, steps_table, timeline
-from services.errors import NotFound
+from services.errors import Conflict, NotFound
 from services.identity.principal import Permission, Principal
 from services.insights.models import RunReport
 from services.jobs.job import Attempt, Condition, Event, Job, LogLine
@@ -29,7 +29,6 @@ from services.jobs.states import FINAL, LEASED, State
 
 LINES = 100
 EVENTS = 100
-CONFLICT = 409
 
 router = new_router()
 Reader = Annotated[Principal, allow(Permission.JOBS_READ)]
@@ -73,14 +72,14 @@ STEP_COLUMNS = (
     Column("bytes_out", "Text out", "bytes"),
 )
 SAMPLE_COLUMNS = (
-    Column("id", "Id", "code"),
+    Column("id", "Document", "code"),
     Column("source", "Source"),
-    Column("shard", "File", "code"),
-    Column("row", "Row", "count"),
+    Column("shard", "Input file", "code"),
+    Column("row", "Record", "count"),
     Column("value", "Value", "number"),
     Column("threshold", "Threshold", "number"),
     Column("detail", "Detail"),
-    Column("survivor", "Kept copy", "code"),
+    Column("survivor", "Survivor", "code"),
 )
 
 
@@ -199,7 +198,7 @@ async def do_action(request: Request, _who: Reader, job_id: JobId, action: str) 
             await call(request, "DELETE", f"/v1/jobs/{job_id}")
             address = f"{ROOT}/jobs"
     except RefusedError as error:
-        if error.problem["status"] != CONFLICT:
+        if error.problem["status"] != Conflict.status:
             raise
         return go(request, address, f"Not done: {error.problem['detail']}")
     return go(request, address, wanted.said)
@@ -245,7 +244,7 @@ def _report_tables(report: RunReport, job: Job) -> list[Table]:
         Column("samples", "Samples", "count"),
     )
     dropped = {
-        "reason": "all together",
+        "reason": "all",
         "documents": sum(reason.documents for reason in report.reasons),
         "share": sum(reason.share for reason in report.reasons),
         "bytes": sum(reason.bytes for reason in report.reasons),

@@ -26,7 +26,7 @@ from services.dashboard.session import ROOT
 from services.dashboard.versions import VersionName, number_asked
 from services.errors import Invalid, NotFound
 from services.identity.principal import Permission, Principal
-from services.insights.whatifs import Place
+from services.insights.insights import Place
 from services.recipes.recipe import StoredRecipe
 
 SHOWN_FIELDS = 48

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from services.control_plane.slow import SLOW
 from services.dashboard.links import explain_page
 from services.dashboard.pages import allow, new_router, page, with_query
 from services.dashboard.tables import Chart, Column, Row, Table
+from services.dashboard.text import in_words
 from services.dashboard.versions import VersionName, number_asked
 from services.identity.principal import Permission, Principal
 from services.insights.privacy import ALL, PrivacyFigures, PrivacyStage
@@ -76,7 +77,7 @@ def _of_stage(request: Request, stage: PrivacyStage, source: str) -> Iterable[Ta
         f"{stage.stage}-settings",
         "What it is set to",
         (Column("option", "Option", "code"), Column("value", "Value")),
-        [{"option": option, "value": _said(value)} for option, value in stage.options.items()],
+        [{"option": option, "value": in_words(value)} for option, value in stage.options.items()],
     )
 
 
@@ -94,7 +95,7 @@ def _by_type(request: Request, stage: PrivacyStage, found: Sequence[PrivacyFigur
         if name in there
     ]
     total = {
-        "type": "All types",
+        "type": "all",
         **_amounts([each for each in found if each.type == ALL]),
         "dropped": sum(dropped.values()),
     }
@@ -133,7 +134,7 @@ def _by_source(request: Request, stage: PrivacyStage) -> Table:
     reached = sum(stage.reached.values())
     amounts = _amounts([each for each in stage.found if each.type == ALL])
     share = amounts["documents"] / reached if reached else None
-    total = {"source": "All sources", "reached": reached, **amounts, "share": share, "dropped": sum(dropped.values())}
+    total = {"source": "all", "reached": reached, **amounts, "share": share, "dropped": sum(dropped.values())}
     return Table(
         f"{stage.stage}-sources",
         f"What {stage.stage} found, by source",
@@ -214,14 +215,3 @@ def _sums(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
     for name, documents in counts:
         sums[name] = sums.get(name, 0) + documents
     return sums
-
-
-def _said(value: Any) -> str:
-    """A value of an option in words."""
-    if value is None or value in ([], {}):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_said(each)}" for name, each in value.items())
-    return ", ".join(map(_said, value)) if isinstance(value, list) else str(value)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
@@ -12,12 +10,14 @@ from starlette.responses import Response
 from services.control_plane.conventions import PageToken, etag
 from services.control_plane.plane import ThePlane
 from services.dashboard.calls import call
+from services.dashboard.differences import changed_options
+from services.dashboard.fields import whole_number
 from services.dashboard.pages import Form, go, new_router, page, segment, with_query
 from services.dashboard.recipe_text import difference
-from services.dashboard.routes.recipes import RECIPES, WRITING, Name, Reader, Revision, number_of
+from services.dashboard.routes.recipes import RECIPES, WRITING, Name, Reader, Revision
 from services.dashboard.tables import Column, Table
 from services.recipes.difference import difference as changes_of
-from services.recipes.recipe import Change
+from services.recipes.recipe import RecipeRevision
 
 PAGE = 50
 
@@ -42,39 +42,16 @@ def show_revisions(
     behind = plane.pages.read(older, question)
     found = plane.recipes.revisions(who.project_id, name, before=int(behind) if behind else None, limit=PAGE + 1)
     more = plane.pages.write(str(found[PAGE - 1].revision), question) if len(found) > PAGE else None
-    here = f"{RECIPES}/{segment(name)}"
-    revisions = Table(
-        "revisions",
-        "Revisions",
-        (
-            Column("revision", "Revision", "count", lambda row: f"{here}?revision={row['revision']}"),
-            Column("created", "Written", "time"),
-            Column("created_by", "By", "code"),
-            Column("note", "Note"),
-            Column("what", "", "text", lambda row: f"?after={row['revision']}#difference" if row["what"] else None),
-        ),
-        [
-            {**revision.model_dump(), "what": "what it changed" if revision.revision > 1 else ""}
-            for revision in found[:PAGE]
-        ],
-        more=with_query(request, older=more) if more else None,
-    )
-    changes = Table(
+    changes = changed_options(
         "changes",
         f"From revision {base.revision} to {newest.revision}",
-        (
-            Column("path", "Where", "code"),
-            Column("op", "What"),
-            Column("before", "Before", "code"),
-            Column("after", "After", "code"),
-        ),
-        list(_change_rows(changes_of(base.recipe, newest.recipe))),
+        changes_of(base.recipe, newest.recipe),
         empty="These revisions say the same.",
     )
     return page(
         request,
         "recipe_revisions.html",
-        [revisions, changes],
+        [_revisions(name, found[:PAGE], with_query(request, older=more) if more else None), changes],
         title=f"{name}: revisions",
         section="Recipes",
         name=name,
@@ -96,14 +73,20 @@ async def restore(request: Request, name: Name, form: Form) -> Response:
         path,
         old["recipe"],
         params={"note": f"as revision {old['revision']}"},
-        headers={"If-Match": etag(name, number_of(form.get("newest", "")) or 0)},
+        headers={"If-Match": etag(name, whole_number(form.get("newest", "")) or 0)},
     )
     said = f"{name} is at revision {stored['revision']}, which says what revision {old['revision']} said."
     return go(request, f"{RECIPES}/{segment(name)}", said)
 
 
-def _change_rows(changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
-    for change in changes:
-        has = {"added": ("after",), "removed": ("before",)}.get(change.op, ("before", "after"))
-        values = {side: json.dumps(getattr(change, side), ensure_ascii=False) for side in has}
-        yield {"path": change.path, "op": change.op, **values}
+def _revisions(name: str, found: Iterable[RecipeRevision], more: str | None) -> Table:
+    here = f"{RECIPES}/{segment(name)}"
+    rows = [{**one.model_dump(), "what": "what it changed" if one.revision > 1 else ""} for one in found]
+    columns = (
+        Column("revision", "Revision", "count", lambda row: f"{here}?revision={row['revision']}"),
+        Column("created", "Written", "time"),
+        Column("created_by", "By", "code"),
+        Column("note", "Note"),
+        Column("what", "", "text", lambda row: f"?after={row['revision']}#difference" if row["what"] else None),
+    )
+    return Table("revisions", "Revisions", columns, rows, more=more)

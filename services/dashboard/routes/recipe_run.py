@@ -20,6 +20,7 @@ from services.dashboard.pages import Form, allow, go, new_router, page, segment
 from services.dashboard.routes.recipes import RECIPES, Name
 from services.dashboard.session import ROOT
 from services.dashboard.tables import Chart, Column, Table
+from services.dashboard.text import UNKNOWN
 from services.errors import Conflict, Invalid
 from services.identity.principal import Permission, Principal
 from services.recipes.placeholders import has_placeholders
@@ -187,8 +188,7 @@ def _read(found: Preview) -> Table:
 def _groups(found: Preview) -> Iterable[Table]:
     for name, label, groups in (("sources", "Source", found.groups), ("languages", "Language", found.languages)):
         rows = [
-            {"name": group.name or "not told", "sampled": group.sampled, **_shares(group.kept)}
-            for group in groups[:SHOWN]
+            {"name": group.name or UNKNOWN, "sampled": group.sampled, **_shares(group.kept)} for group in groups[:SHOWN]
         ]
         columns = (Column("name", label), Column("sampled", "Sampled", "count"))
         note = f"The {SHOWN} with most documents of {len(groups)}." if len(groups) > SHOWN else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -13,7 +14,8 @@ from starlette.responses import Response
 from services.control_plane.conventions import PageToken, etag
 from services.control_plane.plane import Plane, ThePlane
 from services.dashboard.calls import RefusedError, call
-from services.dashboard.links import corpus_page, recipe_page
+from services.dashboard.fields import whole_number
+from services.dashboard.links import corpus_page, job_page_of, recipe_page
 from services.dashboard.pages import Form, allow, go, new_router, page, segment, with_query
 from services.dashboard.recipe_text import (
     DiffLine,
@@ -88,15 +90,18 @@ def show_recipes(request: Request, plane: ThePlane, who: Reader, after: PageToke
     question = ["ui recipes", who.project_id]
     found = list_recipes(plane.database, who.project_id, after=plane.pages.read(after, question), limit=PAGE + 1)
     more = plane.pages.write(found[PAGE - 1].name, question) if len(found) > PAGE else None
+    of_jobs = (
+        Column("corpus", "Corpus", "text", corpus_page),
+        Column("job_state", "Last job", "state", job_page_of),
+        Column("job_created", "Submitted", "time"),
+    )
     columns = (
         Column("name", "Recipe", "text", lambda row: recipe_page({"recipe": row["name"]})),
         Column("revision", "Revision", "count", _revisions_page),
         Column("changed", "Changed", "time"),
         Column("changed_by", "By", "code"),
         Column("note", "Note"),
-        Column("corpus", "Corpus", "text", corpus_page),
-        Column("job_state", "Last job", "state", _last_job),
-        Column("job_created", "Submitted", "time"),
+        *(of_jobs if who.may(Permission.JOBS_READ) else ()),
     )
     table = Table(
         "recipes",
@@ -114,16 +119,14 @@ def _revisions_page(row: Row) -> str:
     return f"{recipe_page({'recipe': row['name']})}/revisions"
 
 
-def _last_job(row: Row) -> str | None:
-    return f"{ROOT}/jobs/{segment(row['job_id'])}" if row["job_id"] else None
-
-
 # ------------------------------------------------------------------------------- edit
 
 
 @router.get("/new/recipe")
 def show_new(request: Request, plane: ThePlane, who: Writer, like: RecipeName = "") -> Response:
     """The editor with an example, or with a copy of another recipe."""
+    if like:
+        who.require(Permission.RECIPES_READ)
     body = plane.recipes.get(who.project_id, like).recipe if like else EMPTY
     return _new(request, Draft(write_recipe({**body, "name": f"{like}-copy"} if like else body)))
 
@@ -131,7 +134,8 @@ def show_new(request: Request, plane: ThePlane, who: Writer, like: RecipeName = 
 @router.post("/new/recipe/check", dependencies=WRITING)
 async def check_new(request: Request, form: Form) -> Response:
     """What is wrong with what is written."""
-    return page(request, "recipe_check.html", title="Check", check=await _check(request, form.get("yaml", ""), None))
+    found = await _check(request, form.get("yaml", ""), None)
+    return await run_in_threadpool(page, request, "recipe_check.html", title="Check", check=found)
 
 
 @router.post("/new/recipe", dependencies=WRITING)
@@ -139,16 +143,19 @@ async def create(request: Request, form: Form) -> Response:
     """Store a new recipe under the name that it gives itself."""
     text, note = form.get("yaml", ""), form.get("note", "").strip()
     if form.get("do") == "check":
-        return _new(request, Draft(text, note, check=await _check(request, text, None)))
+        checked = Draft(text, note, check=await _check(request, text, None))
+        return await run_in_threadpool(_new, request, checked)
     try:
         written = await run_in_threadpool(read_recipe, text)
         name = _name(written)
         await call(request, "PUT", _path(name), written.body, params={"note": note}, headers={"If-None-Match": "*"})
     except UnreadableError as error:
-        return _new(request, Draft(text, note, check=Check(error.findings), status=Invalid.status))
+        draft = Draft(text, note, check=Check(error.findings), status=Invalid.status)
     except RefusedError as error:
-        return _new(request, _refused(Draft(text, note), written, error))
-    return go(request, f"{RECIPES}/{segment(name)}", f"{name} is stored.")
+        draft = _refused(Draft(text, note), written, error)
+    else:
+        return go(request, f"{RECIPES}/{segment(name)}", f"{name} is stored.")
+    return await run_in_threadpool(_new, request, draft)
 
 
 @router.get("/recipes/{name}")
@@ -162,13 +169,13 @@ def show_recipe(request: Request, plane: ThePlane, who: Reader, name: Name, revi
 async def check(request: Request, name: Name, form: Form) -> Response:
     """What is wrong with what is written, and what would change."""
     found = await _check(request, form.get("yaml", ""), await _newest(request, name))
-    return page(request, "recipe_check.html", title="Check", check=found)
+    return await run_in_threadpool(page, request, "recipe_check.html", title="Check", check=found)
 
 
 @router.post("/recipes/{name}")
 async def save(request: Request, plane: ThePlane, who: Writer, name: Name, form: Form) -> Response:
     """Store the next revision; only behind the one that was edited."""
-    draft = Draft(form.get("yaml", ""), form.get("note", "").strip(), number_of(form.get("revision", "")))
+    draft = Draft(form.get("yaml", ""), form.get("note", "").strip(), whole_number(form.get("revision", "")))
     newest = await _newest(request, name)
     if form.get("do") == "check":
         checked = replace(draft, check=await _check(request, draft.text, newest))
@@ -204,7 +211,7 @@ async def save(request: Request, plane: ThePlane, who: Writer, name: Name, form:
 @router.post("/recipes/{name}/delete", dependencies=WRITING)
 async def delete(request: Request, name: Name, form: Form) -> Response:
     """Forget a recipe, if nobody has changed it since it was shown."""
-    revision = number_of(form.get("revision", "")) or 0
+    revision = whole_number(form.get("revision", "")) or 0
     await call(request, "DELETE", _path(name), headers={"If-Match": etag(name, revision)})
     return go(request, RECIPES, f"{name} is forgotten. Its jobs keep what they ran.")
 
@@ -289,8 +296,10 @@ async def _newest(request: Request, name: str) -> StoredRecipe:
 def _name(written: Written) -> str:
     """What the recipe calls itself. Raises UnreadableError where that is no name to store it by."""
     name = written.body.get("name")
-    if not isinstance(name, str) or not name:
-        raise UnreadableError(written.placed([{"path": "name", "message": "must be given, as text"}]))
+    if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name):
+        found = "nothing" if name is None else repr(name)[:100]
+        said = f"found {found}, expected letters, digits, `_`, `.` and `-`, at most 80, the first one a letter or digit"
+        raise UnreadableError(written.placed([{"path": "name", "message": said}]))
     return name
 
 
@@ -301,8 +310,3 @@ def _path(name: str) -> str:
 def _has_comments(text: str) -> bool:
     """Whether a line is one: they are not kept."""
     return any(line.lstrip().startswith("#") for line in text.splitlines())
-
-
-def number_of(text: str) -> int | None:
-    """The number of a revision that a form holds; None for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from services.control_plane.conventions import PageToken, etag
 from services.control_plane.plane import ThePlane
 from services.dashboard.calls import RefusedError, call
-from services.dashboard.fields import given, moment_of, moment_text
+from services.dashboard.fields import given, moment_of, moment_text, whole_number
+from services.dashboard.links import job_page_of
 from services.dashboard.pages import Form, go, new_router, page, segment, with_query
-from services.dashboard.routes.recipes import number_of
-from services.dashboard.routes.schedules import SCHEDULES, WRITING, Reader, Which, Writer, job_page_of
+from services.dashboard.routes.schedules import SCHEDULES, WRITING, Reader, Which, Writer
 from services.dashboard.tables import Column, Table
 from services.errors import Invalid
 from services.schedules.calendar import outcome_of
@@ -86,7 +86,7 @@ async def trigger(request: Request, which: Which, _form: Form) -> Response:
 async def delete(request: Request, which: Which, form: Form) -> Response:
     """Forget it, if nobody has changed it since it was shown."""
     found = await call(request, "GET", _path(which))
-    tag = etag(found["id"], number_of(form.get("revision", "")) or 0)
+    tag = etag(found["id"], whole_number(form.get("revision", "")) or 0)
     await call(request, "DELETE", _path(found["id"]), headers={"If-Match": tag})
     return go(request, SCHEDULES, f"{which} is forgotten. The jobs that it has started go on.")
 

@@ -13,15 +13,14 @@ from starlette.responses import Response
 from services.control_plane.conventions import etag
 from services.control_plane.plane import Plane, ThePlane
 from services.dashboard.calls import RefusedError, call
-from services.dashboard.fields import given, labels_of, labels_text, moment_of, moment_text, words
+from services.dashboard.fields import given, labels_of, labels_text, moment_of, moment_text, whole_number, words
 from services.dashboard.pages import Form, go, new_router, page, segment
-from services.dashboard.routes.recipes import number_of
 from services.dashboard.routes.schedule import TIMES, times_table
 from services.dashboard.routes.schedules import SCHEDULES, WRITING, Which, Writer
 from services.dashboard.session import ROOT
 from services.dashboard.tables import Table
 from services.errors import Conflict, Invalid, PreconditionFailed
-from services.identity.principal import Principal
+from services.identity.principal import Permission, Principal
 from services.jobs.job import Mode
 from services.recipes.recipe import RecipeName
 from services.schedules.cron import NOT_ZONES
@@ -99,6 +98,7 @@ async def show_times(request: Request, form: Form) -> Response:
 @router.get("/schedules/{which}/edit")
 def show_edit(request: Request, plane: ThePlane, who: Writer, which: Which) -> Response:
     """The form as the schedule is."""
+    who.require(Permission.SCHEDULES_READ)
     schedule = plane.schedules.get(who.project_id, which)
     return _page(request, plane, who, _values(schedule), schedule)
 
@@ -110,7 +110,7 @@ async def save(request: Request, plane: ThePlane, who: Writer, which: Which, for
     body = _body(form)
     if form.get("do") == "preview":
         return await _shown(request, plane, who, form, body, schedule)
-    tag = etag(schedule.id, number_of(form.get("revision", "")) or 0)
+    tag = etag(schedule.id, whole_number(form.get("revision", "")) or 0)
     try:
         made = await call(
             request,
@@ -164,6 +164,7 @@ def _page(
 ) -> Response:
     defaults = {name: _text(field.default) for name, field in NewSchedule.model_fields.items()}
     checked = {name: "on" for name in ("hold",) if name in values}
+    recipes = plane.recipes.list(who.project_id, limit=MAX_RECIPES) if who.may(Permission.RECIPES_READ) else ()
     return page(
         request,
         "schedule_form.html",
@@ -175,7 +176,7 @@ def _page(
         action=f"{SCHEDULES}/{segment(schedule.name)}/edit" if schedule else NEW,
         values={**defaults, "labels": "", "skip_dates": "", **values, "hold": checked.get("hold", "")},
         problem=problem and _kindly(problem),
-        recipes=[recipe.name for recipe in plane.recipes.list(who.project_id, limit=MAX_RECIPES)],
+        recipes=[recipe.name for recipe in recipes],
         zones=sorted(available_timezones() - NOT_ZONES),
         modes=MODES,
         overlaps=OVERLAPS,

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from services.control_plane.conventions import PageToken
 from services.control_plane.plane import Plane, ThePlane
-from services.dashboard.links import recipe_page, schedule_page
-from services.dashboard.pages import allow, new_router, page, segment, with_query
+from services.dashboard.links import job_page_of, recipe_page, schedule_page
+from services.dashboard.pages import allow, new_router, page, with_query
 from services.dashboard.session import ROOT
-from services.dashboard.tables import Column, Row, Table
+from services.dashboard.tables import Column, Table
 from services.identity.principal import Permission, Principal
 from services.moment import FIRST, LAST
 from services.schedules.calendar import (
+    MOST_A_DAY,
     CalendarDay,
     DayOccurrence,
     Outcome,
@@ -40,11 +41,6 @@ Reader = Annotated[Principal, allow(Permission.SCHEDULES_READ)]
 Writer = Annotated[Principal, allow(Permission.SCHEDULES_WRITE)]
 WRITING = [allow(Permission.SCHEDULES_WRITE)]
 Which = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
-
-
-def job_page_of(row: Row) -> str | None:
-    """The page of the job `job_id`."""
-    return f"{ROOT}/jobs/{segment(row['job_id'])}" if row.get("job_id") else None
 
 
 OCCURRENCE_COLUMNS = (
@@ -162,7 +158,7 @@ def _numbers(days: Sequence[CalendarDay], schedules: int) -> Table:
     )
     notes = []
     if any(day.has_more for day in days):
-        notes.append("Of a schedule at most 100 planned times a day are counted.")
+        notes.append(f"Of a schedule at most {MOST_A_DAY} planned times a day are counted.")
     if schedules == MAX_PLANNED:
         notes.append(f"What is planned is counted of the {MAX_PLANNED} newest schedules.")
     return Table("calendar", "Occurrences by day", columns, rows, total=total, note=" ".join(notes))

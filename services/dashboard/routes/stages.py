@@ -8,7 +8,7 @@ from fastapi import Path, Request
 from starlette.responses import Response
 
 from services.dashboard.pages import allow, new_router, page, segment
-from services.dashboard.session import ROOT
+from services.dashboard.session import ROOT, is_part
 from services.dashboard.stage_options import option_rows
 from services.dashboard.tables import Column, Table
 from services.errors import NotFound
@@ -46,6 +46,5 @@ def show_stage(request: Request, kind: Annotated[str, Path(pattern=r"^[a-z][a-z0
         Column("meaning", "What it is"),
     )
     table = Table("options", f"Options of {kind}", columns, option_rows(stage))
-    is_part = request.headers.get("hx-request") == "true"
-    template = "stage_options.html" if is_part else "stage.html"
+    template = "stage_options.html" if is_part(request) else "stage.html"
     return page(request, template, [table], title=f"Stage {kind}", section="Recipes", stage=stage)

@@ -54,7 +54,7 @@ def try_text(
         told=[],
         problem=problem,
         more=False,
-        asked={"id": "", "source": source, "version": version, "text": text[:MAX_CHARACTERS]},
+        asked={"id": "", "source": source, "text": text[:MAX_CHARACTERS]},
         sources=sources,
         history=None,
         tried=tried,

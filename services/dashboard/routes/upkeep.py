@@ -14,6 +14,7 @@ from services.control_plane.plane import Plane, ThePlane
 from services.control_plane.routes.corpora import Name
 from services.control_plane.routes.upkeep import tag_thing
 from services.dashboard.calls import call
+from services.dashboard.fields import whole_number
 from services.dashboard.links import version_home
 from services.dashboard.pages import Form, allow, go, new_router, segment
 from services.errors import IllegalState, Invalid
@@ -101,7 +102,7 @@ async def _if_match(
 
 def _number(form: Mapping[str, str]) -> int:
     """The version that a form is about. Raises Invalid."""
-    given = form.get("version", "")
-    if not given.isascii() or not given.isdigit() or len(given) > 9:
-        raise Invalid(f"found {given!r}, expected the number of a version")
-    return int(given)
+    number = whole_number(form.get("version", ""))
+    if number is None:
+        raise Invalid(f"found {form.get('version', '')!r}, expected the number of a version")
+    return number

@@ -26,12 +26,14 @@ from services.control_plane.slow import SLOW
 from services.dashboard.calls import call
 from services.dashboard.links import explain_page, recipe_page
 from services.dashboard.pages import Form, allow, go, new_router, page, segment
+from services.dashboard.session import is_part
 from services.dashboard.tables import Chart, Column, Row, Table
-from services.dashboard.text import number
+from services.dashboard.text import UNKNOWN, in_words
 from services.dashboard.versions import VersionName, number_asked
 from services.errors import Invalid, NotFound
 from services.identity.principal import Permission, Principal
-from services.insights.whatifs import MAX_SWEPT, Place
+from services.insights.insights import Place
+from services.insights.whatifs import MAX_SWEPT
 
 EXAMPLES = 4
 """How many documents on each side of a threshold are shown."""
@@ -114,20 +116,20 @@ def what_if(
     asked = Asked(request.url.path, version, of, value.strip(), sweep, others)
     listed = plane.whatifs.thresholds(place).thresholds
     turned = _threshold(listed, asked.of, known.version)
-    is_part = request.headers.get("hx-request") == "true"
-    answers = _answers(plane, place, asked, turned, is_part=is_part)
+    answer_only = is_part(request)
+    answers = _answers(plane, place, asked, turned, answer_only=answer_only)
     tables = [*_answer_tables(answers), *_value_tables(asked, answers)]
     if not of:
         tables += _threshold_tables(plane.insights.manifest(*place).recipe, listed, asked)
     return page(
         request,
-        "whatif_answer.html" if is_part else "whatif.html",
+        "whatif_answer.html" if answer_only else "whatif.html",
         tables,
         title="What if",
         section="What-if",
         corpus=name,
         version=version,
-        status=422 if answers.problem and not is_part else 200,
+        status=422 if answers.problem and not answer_only else 200,
         of=known,
         asked=asked,
         turned=turned,
@@ -137,7 +139,7 @@ def what_if(
         position=_position(answers.curve, asked.value),
         most=MAX_SWEPT,
         suggested=_suggested(turned),
-        in_words=_in_words,
+        in_words=in_words,
         explain=_explain(name, version),
         save=_target(plane, who, known.recipe) if asked.all_settings and not answers.problem else None,
     )
@@ -167,10 +169,10 @@ def _threshold(listed: Sequence[Threshold], path: str, version: int) -> Threshol
     return found
 
 
-def _answers(plane: Plane, place: Place, asked: Asked, turned: Threshold | None, *, is_part: bool) -> Answers:
+def _answers(plane: Plane, place: Place, asked: Asked, turned: Threshold | None, *, answer_only: bool) -> Answers:
     """What the library says; what it refuses is said on the page, where it can be changed."""
     answers = Answers()
-    if turned is not None and turned.is_number and not is_part:
+    if turned is not None and turned.is_number and not answer_only:
         try:
             answers = replace(answers, curve=plane.whatifs.curve(place, turned.path, asked.settings))
         except (RecipeError, Invalid) as error:
@@ -220,7 +222,7 @@ def _threshold_tables(recipe: dict[str, Any], listed: Sequence[Threshold], asked
             {
                 "path": each.path,
                 "option": each.option,
-                "value": _in_words(each.value),
+                "value": in_words(each.value),
                 "about": (fields[option_named(each.option)].description or "").replace("`", ""),
             }
             for each in listed
@@ -262,7 +264,7 @@ def _values(name: str, asked: Asked, rows: Sequence[Row], caption: str, note: st
         rows,
         chart=Chart("line", "value", ("low",) if is_certain else ("low", "probably", "high"), "documents"),
         note=f"{note} At least and at most are exact; probably is an estimate, and change, text and tokens are its.",
-        classes="values",
+        classes="tall",
     )
 
 
@@ -357,7 +359,7 @@ def _amount_columns(rows: Sequence[Row]) -> list[Column]:
 
 def _group_row(group: Group) -> Row:
     return {
-        "name": group.name or "not known",
+        "name": group.name or UNKNOWN,
         "before": group.before.documents,
         **_shown(group.before, group.after),
     }
@@ -379,17 +381,6 @@ def _end(move: Move) -> str:
 
 
 # ----------------------------------------------------------------------------- words
-
-
-def _in_words(value: JsonValue) -> str:
-    """A value in words."""
-    if value is None:
-        return "not set"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_in_words(each)}" for name, each in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(map(_in_words, value)) or "none"
-    return number(value)
 
 
 def _written(value: float | None) -> str:

@@ -50,14 +50,11 @@ class Visitor:
     """Somebody with a browser, who is told of everything that must not happen: errors, violations of the content's
     policy, requests to other hosts."""
 
-    def __init__(
-        self, browser: Browser, site: Site, *, width: int = 1280, dark: bool = False, scripts: bool = True
-    ) -> None:
+    def __init__(self, browser: Browser, site: Site, *, scripts: bool = True) -> None:
         self.site = site
         self.wrong: list[str] = []
         self._context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
+            viewport={"width": 1280, "height": 900},
             java_script_enabled=scripts,
             locale="en-GB",
             timezone_id="UTC",
@@ -82,6 +79,23 @@ class Visitor:
         assert answer.status == status, (path, answer.status, self.page.inner_text("body")[:500])
         return self.page
 
+    def look(self, path: str, axe: str) -> None:
+        """At a page on a large and a small screen, light and dark. Raises AssertionError where it is wider than the
+        screen, or axe finds what keeps people from using it."""
+        for width in (1280, 390):
+            self.page.set_viewport_size({"width": width, "height": 900})
+            for scheme in ("light", "dark"):
+                self.page.emulate_media(color_scheme=scheme)
+                self.go(path)
+                assert self.page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider"
+                assert self.serious(axe) == [], path
+
+    def serious(self, axe: str) -> list[tuple[str, str]]:
+        """What keeps people from using the page as it is: axe's rule, and the first element that breaks it."""
+        self.page.evaluate(axe)
+        found = self.page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}]
+
     def leave(self) -> None:
         """Raises AssertionError where anything was wrong."""
         attacked = not self.page.is_closed() and self.page.evaluate("Boolean(window.attacked)")
@@ -102,6 +116,14 @@ class Visitor:
 def visitor(chromium: Browser, web: Site) -> Iterator[Visitor]:
     """Somebody who is not logged in; what went wrong meanwhile fails the test."""
     made = Visitor(chromium, web)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def plain(chromium: Browser, web: Site) -> Iterator[Visitor]:
+    """Somebody whose browser runs no scripts."""
+    made = Visitor(chromium, web, scripts=False)
     yield made
     made.leave()
 

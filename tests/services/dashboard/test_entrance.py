@@ -8,10 +8,12 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from services.dashboard.session import COOKIE, CSRF_HEADER
+from services.dashboard.pages import SAID
+from services.dashboard.recipe_text import write_recipe
+from services.dashboard.session import COOKIE, CSRF_HEADER, Seals
 from services.identity.principal import Role
 from tests.services.dashboard.conftest import Visitor
-from tests.services.dashboard.site import Site
+from tests.services.dashboard.site import RECIPE, Site
 
 
 @contextmanager
@@ -50,10 +52,36 @@ def test_a_wrong_key_is_refused(web: Site) -> None:
     assert COOKIE not in answer.cookies
 
 
-@pytest.mark.parametrize("address", ["//outside.example/ui/", "https://outside.example/ui/x", "/v1/jobs", "/ui/\\@x"])
+@pytest.mark.parametrize(
+    "address", ["//outside.example/ui/", "https://outside.example/ui/x", "/v1/jobs", "/ui/\\@x", "//[", "/ui/\t/x"]
+)
 def test_nobody_is_led_elsewhere(web: Site, address: str) -> None:
     answer = httpx2.post(f"{web.url}/ui/login", data={"key": web.keys["viewer"], "next": address})
     assert answer.headers["location"] == "/ui/"
+
+
+def test_a_long_address_is_not_gone_back_to(web: Site) -> None:
+    answer = httpx2.get(f"{web.url}/ui/jobs?recipe={'x' * 3000}")
+    assert answer.headers["location"] == "/ui/login?next=/ui/"
+
+
+def test_only_the_login_itself_is_open(web: Site) -> None:
+    assert httpx2.get(f"{web.url}/ui/logins").headers["location"] == "/ui/login?next=/ui/logins"
+    assert httpx2.post(f"{web.url}/ui/login", data={"key": "x" * 20_000}).status_code == 413
+
+
+def test_a_cookie_counts_under_its_own_name() -> None:
+    seals = Seals(b"secret")
+    sealed = seals.seal("one", {"a": 1})
+    assert seals.open("one", sealed) == {"a": 1}
+    assert seals.open("another", sealed) is None
+
+
+def test_what_was_said_is_no_session(web: Site) -> None:
+    with logged_in(web, "editor") as client:
+        client.post("/ui/recipes/web", data={"csrf": csrf_of(client.get("/ui/").text), "yaml": write_recipe(RECIPE)})
+        said = client.cookies[SAID]
+    assert httpx2.get(f"{web.url}/ui/", headers={"Cookie": f"{COOKIE}={said}"}).status_code == 303
 
 
 def test_a_form_of_another_site_does_nothing(web: Site) -> None:

@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser
 
 from services.dashboard.routes.trial import MAX_CHARACTERS
 from services.insights.models import Decision
@@ -153,20 +152,18 @@ def test_hostile_documents_are_explained(visitor: Visitor) -> None:
         assert page.locator(".told-of").count() == 1
 
 
-def test_it_works_without_scripts(chromium: Browser, web: Site) -> None:
-    visitor = Visitor(chromium, web, scripts=False)
-    page = visitor.log_in("viewer")
-    visitor.go(f"{PAGE}?id=near-6")
+def test_it_works_without_scripts(plain: Visitor) -> None:
+    page = plain.log_in("viewer")
+    plain.go(f"{PAGE}?id=near-6")
     page.click("text=From version to version")
     assert page.locator("#moments tbody tr").count() == 1
-    visitor.go(PAGE)
+    plain.go(PAGE)
     page.fill("#text", essay(20, 24))
     page.click("text=Try it")
     assert page.locator("#nearest tbody tr").count() >= 1
     with page.expect_download() as download:
         page.click("text=JSON >> nth=-1")
     assert json.loads(Path(download.value.path()).read_text())
-    visitor.page.context.close()
 
 
 @pytest.mark.parametrize(
@@ -186,11 +183,17 @@ def test_what_is_not_there_says_so(web: Site, query: dict[str, str], status: int
 
 
 def test_a_recipe_without_deduplication_has_no_nearest(web: Site) -> None:
-    plain = {**RECIPE, "name": "plain", "output": "corpora/plain", "stages": RECIPE["stages"][:2], "mixture": None}
+    filtered = {
+        **RECIPE,
+        "name": "filtered",
+        "output": "corpora/filtered",
+        "stages": RECIPE["stages"][:2],
+        "mixture": None,
+    }
     with web.client() as client:
-        client.recipes.put("plain", plain)
-        finish(client, {"recipe_name": "plain"})
-    page = try_text(web, essay(20, 24), "plain").text
+        client.recipes.put("filtered", filtered)
+        finish(client, {"recipe_name": "filtered"})
+    page = try_text(web, essay(20, 24), "filtered").text
     assert "the nearest one cannot be told" in page
     with logged_in(web, "viewer") as client:
-        assert "no stage that looks for copies" in client.get("/ui/corpora/plain/duplicates").text
+        assert "no stage that looks for copies" in client.get("/ui/corpora/filtered/duplicates").text

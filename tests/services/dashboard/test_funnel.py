@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser
 
 from curation.report import EXAMPLES
 from services.insights.models import Funnel
@@ -193,28 +192,14 @@ def test_bars_are_as_long_as_what_they_stand_for(visitor: Visitor, funnel: Funne
     assert widths == pytest.approx([whole * step.documents_out / read for step in funnel.steps], abs=0.5)
 
 
-def test_without_scripts_it_is_all_there(chromium: Browser, web: Site) -> None:
-    somebody = Visitor(chromium, web, scripts=False)
-    somebody.log_in("viewer")
-    page = somebody.go(FUNNEL)
+def test_without_scripts_it_is_all_there(plain: Visitor) -> None:
+    plain.log_in("viewer")
+    page = plain.go(FUNNEL)
     page.select_option("select[name=unit]", "bytes")
     page.click("main button")
     page.wait_for_url("**unit=bytes**")
     assert page.locator("figure.funnel rect.out").count() > 0
     assert page.locator("#steps tbody tr").count() > 0
-    page.close()
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_everybody_can_read_it(chromium: Browser, web: Site, axe: str, dark: bool) -> None:
-    somebody = Visitor(chromium, web, dark=dark)
-    somebody.log_in("viewer")
-    for path in (FUNNEL, f"{FUNNEL}?unit=tokens", f"{FUNNEL}/{SHORT}", f"{FUNNEL}/minhash_dedup.duplicate"):
-        page = somebody.go(path)
-        page.evaluate(axe)
-        found = page.evaluate("axe.run()")["violations"]
-        assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == [], path
-    somebody.leave()
 
 
 def test_hostile_documents_do_nothing(visitor: Visitor, web: Site) -> None:

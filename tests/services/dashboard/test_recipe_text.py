@@ -39,6 +39,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         ("name: !!binary aGk=\n", None, "bytes"),
         ("a: 1\nb: .inf\n", 2, "is not a number in JSON"),
         ('a: "\\ud800"\n', 1, "surrogate"),
+        (f'{{"a": {"1" * 5000}}}', None, "4300 digits"),
         ("[" * 5000, None, "nested too deeply"),
         ("x" * (MAX_TEXT + 1), None, f"expected at most {MAX_TEXT:,}"),
         ("a: !!python/object/apply:os.system ['true']\n", 1, "could not determine a constructor"),
@@ -55,6 +56,11 @@ def test_problems_have_the_line_of_their_path_or_of_what_is_around_it() -> None:
     paths = ["stages.1.keep.0", "stages.1.min_score", "stages.7", "output", ""]
     found = read.placed({"path": path, "message": "wrong"} for path in paths)
     assert [finding.line for finding in found] == [5, 4, 2, None, None]
+
+
+def test_a_long_key_is_not_repeated_for_all_that_is_below_it() -> None:
+    text = f"{{? {'k' * 1000} : [{'a,' * 2000}]}}"
+    assert sum(map(len, read_recipe(text).lines)) < 2 * len(text)
 
 
 def test_dates_become_text_as_json_has_them() -> None:
