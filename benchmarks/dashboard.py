@@ -1,7 +1,7 @@
 """How long the dashboard's server takes for each page, over a corpus of a million documents and one of many versions.
 
     .venv/bin/python benchmarks/refresh.py cost --folder FOLDER     # once: makes the corpus, and a second version of it
-    .venv/bin/python benchmarks/dashboard.py FOLDER [--versions 10000] [--asked 40]
+    .venv/bin/python benchmarks/dashboard.py FOLDER [--versions 300] [--asked 20]
 
 A `curation serve` answers one client. Each page is asked for once first, when it may read every decision, and then so
 many times; milliseconds are the client's, of the page without its scripts. A p95 over 150 ms is a non-zero exit.
@@ -50,8 +50,8 @@ OF_A_CORPUS: Mapping[str, str] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="what `refresh.py cost --folder` has made")
-    parser.add_argument("--versions", type=int, default=10_000)
-    parser.add_argument("--asked", type=int, default=40)
+    parser.add_argument("--versions", type=int, default=300)
+    parser.add_argument("--asked", type=int, default=20)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
