@@ -229,6 +229,7 @@ def test_a_node_that_does_not_come_up_in_time_can_be_tried_again(monkeypatch: py
         raise Exception("The current node timed out during startup.")  # Ray's own, as it raises it
 
     monkeypatch.setattr(ray, "init", slow)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # the tests' own cluster may be up in this process
     with (
         pytest.raises(CurationError, match=r"^Ray could not be started .* timed out") as raised,
         open_runner("ray", workers=1),
