@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curation.corpus import Corpus
-from curation.errors import ConflictError, OtherRunError, Problem, RecipeError
+from curation.errors import ConflictError, MissingError, OtherRunError, Problem, RecipeError
 from curation.manifest import InputShard, Manifest, same_files
 from curation.pipeline.filter import Run
 from curation.recipe import Recipe
@@ -87,7 +87,10 @@ def begin(corpus: Corpus, recipe: Recipe, identity: Identity, run_id: str | None
     try:
         work.storage.create(key, identity.model_dump_json().encode(), writer=run_id)
     except ConflictError:
-        there = Identity.model_validate_json(work.storage.read(key))
+        try:
+            there = Identity.model_validate_json(work.storage.read(key))
+        except MissingError:  # whoever began it has published just now, and swept it away
+            return begin(corpus, recipe, identity, run_id)
         if there != identity:
             what = f"run {run_id} was begun with {_difference(there, identity)}"
             raise OtherRunError([Problem("--run-id", f"{what}; give another id")]) from None
@@ -125,7 +128,7 @@ def sweep(corpus: Corpus) -> None:
 def _parent(corpus: Corpus, key: str) -> int:
     try:
         return Identity.model_validate_json(corpus.storage.read(key)).parent
-    except ValidationError:
+    except (ValidationError, MissingError):  # missing: somebody else sweeps at this moment, and may not be done
         return -1
 
 

@@ -11,6 +11,7 @@ from curation.corpus import Corpus
 from curation.errors import InputError, RecipeError
 from curation.pipeline import Outcome, Progress, curate, filter
 from curation.runner.local import LocalRunner
+from curation.storage.local import LocalStorage
 from tests.pipeline.inputs import recipe, write_inputs
 from tests.texts import essay, write_jsonl
 
@@ -168,6 +169,30 @@ def test_work_that_can_never_be_published_is_swept_away(tmp_path: Path) -> None:
     assert corpus.storage.list("_runs/failed/")
     curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner())
     assert corpus.storage.list("_runs/") == []
+
+
+@pytest.mark.parametrize("max_failed", [0.0, 0.5])
+def test_records_that_somebody_else_sweeps_away_at_that_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_failed: float
+) -> None:
+    """Of the same run, as it begins, or of another one, as this one sweeps."""
+    write_inputs(tmp_path)
+    with pytest.raises(InputError):
+        curate(recipe(tmp_path, tmp_path / "corpus", max_failed=0.0), LocalRunner(), "left")
+    storage, read, swept = Corpus(str(tmp_path / "corpus")).storage, LocalStorage.read, []
+
+    def too_late(self: LocalStorage, key: str, **expected: Any) -> bytes:
+        if key == "_runs/left/run.json":
+            swept.append(storage.delete_prefix("_runs/left/"))
+        return read(self, key, **expected)
+
+    monkeypatch.setattr(LocalStorage, "read", too_late)
+    if max_failed:
+        assert curate(recipe(tmp_path, tmp_path / "corpus", max_failed=max_failed), LocalRunner()).published
+    else:
+        with pytest.raises(InputError, match="more than max_failed"):
+            curate(recipe(tmp_path, tmp_path / "corpus", max_failed=max_failed), LocalRunner(), "left")
+    assert sum(swept)
 
 
 @pytest.mark.parametrize(
