@@ -27,16 +27,17 @@ def chromium_path() -> str | None:
     return shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The service with its corpus; tests that change it use what is their own."""
     with site(tmp_path_factory.mktemp("site")) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The browser; the test is skipped, loudly, where Debian's `chromium` is not installed."""
+    """The browser; the test is skipped, loudly, where Debian's `chromium` is not installed. No longer than its tests:
+    while its driver is there, an event loop runs in this thread, and nobody else can run one."""
     path = chromium_path()
     if path is None:
         pytest.skip("DASHBOARD NOT TESTED IN A BROWSER: found no chromium; tests/install_debian.sh installs it")
