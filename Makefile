@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test check lock bench clean debian
+.PHONY: help setup demo up test check lock bench screenshots clean debian
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -16,17 +16,21 @@ help: ## Show this list
 setup: $(STAMP) ## Build .venv from requirements.lock
 	@:
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml services/dashboard/vendor.py services/dashboard/npm/package-lock.json
 	@if [ -z "$(PYTHON)" ]; then echo "make: found no Python 3.11 or later; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi
 	@[ -x $(BIN)/pip ] || { echo "setup: creating .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv \
 		|| { echo "make: $(PYTHON) could not make a virtual environment; on Debian install python3-venv" >&2; exit 1; }; }
 	@echo "setup: installing $$(grep -c == requirements.lock) pinned packages (about 1.5 GB on disk, a minute or two)"
 	@$(BIN)/pip --disable-pip-version-check install -qq --no-deps --no-compile --only-binary :all: --require-hashes -r requirements.lock
 	@$(BIN)/pip --disable-pip-version-check install -qq --no-deps --no-build-isolation --no-index --editable .
+	@echo "setup: fetching the dashboard's scripts"
+	@command -v npm > /dev/null || $(BIN)/pip --disable-pip-version-check install -qq --no-deps --only-binary :all: \
+		--require-hashes -r services/dashboard/npm/requirements.txt
+	@$(BIN)/python -m services.dashboard.vendor
 	@touch $@
 
 demo: setup ## Harvest real text from this machine, have the service curate it on a local Ray, show where every document went
-	@CURATION_COMMAND=$(BIN)/curation bash deploy/demo.sh
+	@$(BIN)/python -m deploy.demo
 
 up: setup ## Serve from this machine with PostgreSQL, an S3 store and Ray, until Ctrl-C: make up FOLDER=/a/folder
 	@$(BIN)/python -m deploy.local $(or $(FOLDER),/tmp/curation)
@@ -55,6 +59,9 @@ lock: setup ## Choose versions anew: pyproject.toml to requirements.lock
 	@[ -x $(BIN)/uv ] || $(BIN)/pip --disable-pip-version-check install -qq uv
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --upgrade -q -o requirements.lock \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" > /dev/null
+
+screenshots: setup debian ## Make the pictures of the dashboard in docs/dashboard
+	@$(BIN)/python -m docs.screenshots
 
 bench: ## List the benchmarks: one command a figure
 	@for file in benchmarks/*.py; do \

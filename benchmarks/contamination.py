@@ -14,16 +14,17 @@ import gzip
 import json
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow as pa
 import zstandard
+from clock import once, seconds
 
-from curation.contamination import Contamination, Item, Rule, load_registry
+from curation.contamination import Contamination, Index, Item, Rule, load_registry
 from curation.contamination.index import Limits, open_index
 from curation.contamination.matching import BARS, LIMITS, find_hits
 from curation.contamination.registry import make_registry
@@ -33,7 +34,6 @@ ENGLISH = ("wikipedia", "company-docs", "books", "contracts-edgar")
 GRAMS = 1_000_000
 COMMON = 10
 BATCH = 1024
-REPEATS = 3
 
 
 def main() -> None:
@@ -87,11 +87,11 @@ def speed(grams: int) -> None:
     for rule in get_args(Rule):
         for items in (list(registry.items), filled(registry.items, LIMITS[rule], grams)):
             whole = make_registry(items)
-            begin = time.perf_counter()
+            built = once(partial(open_index, whole, LIMITS[rule], COMMON))
             index = open_index(whole, LIMITS[rule], COMMON)
-            built = time.perf_counter() - begin
             count = len(index.tables.gram_ends) - 1
-            spent = min(once(texts, index, rule) for _ in range(REPEATS))
+            columns = [*batches(texts)]
+            spent = seconds(partial(look_through, columns, index, rule))
             memory = sum(table.nbytes for table in index.tables) / 1e6
             index_said = f"{count:10,} n-grams {memory:4.0f} MB, built in {built:4.1f} s"
             speed_said = f"{len(texts) / spent:9,.0f} docs/s {size / spent / 1e6:6.1f} MB/s"
@@ -108,12 +108,9 @@ def filled(items: tuple[Item, ...], limits: Limits, grams: int) -> list[Item]:
     return [*items, *(Item("made up", str(n), question=" ".join(draw.choices(words, k=length))) for n in range(made))]
 
 
-def once(texts: list[str], index: Any, rule: Rule) -> float:
-    columns = [*batches(texts)]
-    begin = time.process_time()
+def look_through(columns: list[pa.LargeStringArray], index: Index, rule: Rule) -> None:
     for batch in columns:
         find_hits(batch, index, rule, BARS[rule])
-    return time.process_time() - begin
 
 
 def batches(texts: list[str]) -> Iterator[pa.LargeStringArray]:

@@ -190,4 +190,5 @@ def show(what: str, seconds: list[float]) -> None:
     print(f"{what:28} p50 {p50:9.1f} ms   p99 {p99:9.1f} ms   worst {worst:9.1f} ms   of {len(seconds)}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """Addresses, repair and code: documents/s and MB/s of the stages `urls`, `repair` and `code`, one thread.
 
-    .venv/bin/python benchmarks/mending.py
+    .venv/bin/python benchmarks/mending.py [urls | repair | code]
 
 `urls` looks 100,000 made-up addresses up in a made-up list of a million domains, with words and substrings. `repair` is
 set against ftfy's own fix_text on the same texts of ../shared/data, by language; the texts must come out the same.
@@ -9,25 +9,23 @@ set against ftfy's own fix_text on the same texts of ../shared/data, by language
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from clock import seconds
 from ftfy import TextFixerConfig, fix_text
+from sources import read
 
 from curation.document import document_batch
 from curation.rules import Code, Repair, Urls
 from curation.stage import RowStage
 
-SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "shards"
 DOMAINS, ADDRESSES = 1_000_000, 100_000
 TEXTS = (
     *(
@@ -98,20 +96,13 @@ def repair() -> None:
 
 def code() -> None:
     files = sorted(Path(sysconfig.get_paths()["stdlib"]).rglob("*.py"))
-    texts = [text for path in files if "\x00" not in (text := path.read_text(errors="replace"))][:2000]
-    batch = document_batch(texts, source="s", shard="f", ids=[str(path) for path in files[: len(texts)]])
+    named = {str(path): text for path in files if "\x00" not in (text := path.read_text(errors="replace"))}
+    ids, texts = map(list, zip(*list(named.items())[:2000], strict=True))
+    batch = document_batch(texts, source="s", shard="f", ids=ids)
     size = sum(len(text.encode()) for text in texts) / 1e6
     for name, stage in (("", Code()), (", headers taken out", Code(strip_header=True))):
         spent = seconds(partial(judge, stage, batch))
         print(f"code{name}: {size:.1f} MB, {size / spent:.0f} MB/s, {len(texts) / spent:,.0f} files/s")
-
-
-def read(source: str, language: str) -> Iterator[str]:
-    for path in sorted((SHARED / source).iterdir()):
-        for line in pa.input_stream(str(path), compression="detect").read().splitlines():
-            record = json.loads(line)
-            if record["lang"] == language:
-                yield record["text"]
 
 
 def fix_all(texts: list[str]) -> list[str]:

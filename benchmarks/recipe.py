@@ -2,12 +2,14 @@
 
     .venv/bin/python benchmarks/recipe.py ../shared/data/shards [--registry BENCHMARKS]
 
-With a registry of benchmarks ours looks for personal data (before the rules) and for benchmark items (behind them) too,
-which the peer's run does not.
+With a registry of benchmarks (JSON lines, gzip) both also look for personal data before the filters and for benchmark
+items behind them. Ours: `pii` with its seven types, and `contamination` with its rule `cluster`. datatrove's:
+PIIFormatter, which knows e-mail and IPv4, and NGramsDecontFilter with 13-grams.
 
-The folder holds SOURCE/*.jsonl.{gz,zst}. Builds the peer's environment if it is not there (benchmarks/peers.py). Both
-are pinned to the first processor, both have their kernels and tokenizers loaded before the clock starts, both read the
-compressed shards and write compressed output. Prints documents a second, megabytes a second and the ratio.
+The folder holds SOURCE/*.jsonl.{gz,zst}. Builds the peer's environment if it is not there (benchmarks/peers.py). The
+two take turns, each in a process of its own on one processor; both have their kernels, models, tokenizers and indexes
+loaded before the clock starts, read the compressed shards and write compressed output. The clock is the processor's
+time of the process. Prints documents a second, megabytes a second and the ratio: the median of the rounds.
 """
 
 from __future__ import annotations
@@ -19,95 +21,90 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from peers import datatrove_python
-from sources import SOURCES, recipe
+from sources import SOURCES, load_kernels, recipe
 
 from curation.language.fasttext import built_in_path
 from curation.pipeline import Progress, curate
-from curation.recipe import Recipe, validate_recipe
 from curation.runner import open_runner
 
 HERE = Path(__file__).parent
+Run = dict[str, Any]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("shards", type=Path)
-    arguments.add_argument("--runs", type=int, default=3, help="runs of ours; the median counts")
+    arguments.add_argument("--rounds", type=int, default=3, help="runs of each; the median counts")
     arguments.add_argument("--no-peer", action="store_true", help="ours alone")
     arguments.add_argument("--registry", help="look for personal data and for these benchmarks' items, too")
     arguments.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     asked = arguments.parse_args()
-    os.sched_setaffinity(0, {0})
     if asked.child:
         print(json.dumps(ours(asked.shards, asked.registry)))
         return
-    runs = [child(asked.shards, asked.registry) for _ in range(asked.runs)]
-    run = sorted(runs, key=lambda one: one["seconds"])[len(runs) // 2]
-    documents, size = run["documents"], run["bytes"] / 1e6
-    show("curation", run["seconds"], documents, size, run["kept"])
-    print("  " + "  ".join(f"{step} {seconds:.2f} s" for step, seconds in run["steps"].items()))
+    sides: dict[str, Callable[[Path, str | None], Run]] = {"curation": child}
     if not asked.no_peer:
-        found = peer(asked.shards)
-        seconds = sum(found["seconds"].values())
-        show("datatrove", seconds, documents, size, found["kept"])
-        print("  " + "  ".join(f"{step} {part:.2f} s" for step, part in found["seconds"].items()))
-        print(f"ratio: {seconds / run['seconds']:.1f} times datatrove's documents a second on one core")
+        sides["datatrove"] = peer
+    os.sched_setaffinity(0, {0})
+    runs: dict[str, list[Run]] = {name: [] for name in sides}
+    for _ in range(asked.rounds):
+        for name, side in sides.items():
+            runs[name].append(side(asked.shards, asked.registry))
+    documents, size = runs["curation"][0]["documents"], runs["curation"][0]["bytes"] / 1e6
+    middle = {name: sorted(found, key=spent)[len(found) // 2] for name, found in runs.items()}
+    for name, run in middle.items():
+        speed = f"{documents / spent(run):8,.0f} documents/s {size / spent(run):6.2f} MB/s"
+        print(f"{name:10} {spent(run):7.2f} s {speed}  {run['kept']:,} of {documents:,} kept")
+        print("  " + "  ".join(f"{step} {seconds:.2f} s" for step, seconds in run["seconds"].items()))
+    if not asked.no_peer:
+        ratio = spent(middle["datatrove"]) / spent(middle["curation"])
+        each = (spent(theirs) / spent(own) for own, theirs in zip(runs["curation"], runs["datatrove"], strict=True))
+        rounds = ", ".join(f"{one:.1f}" for one in each)
+        print(f"ratio: {ratio:.1f} times datatrove's documents a second on one core; by round {rounds}")
 
 
-def show(name: str, seconds: float, documents: int, megabytes: float, kept: int) -> None:
-    speed = f"{documents / seconds:8,.0f} documents/s {megabytes / seconds:6.2f} MB/s"
-    print(f"{name:10} {seconds:7.2f} s {speed}  {kept:,} of {documents:,} kept")
+def spent(run: Run) -> float:
+    """Its processor time, in seconds."""
+    return float(sum(run["seconds"].values()))
 
 
-def child(shards: Path, registry: str | None) -> dict[str, Any]:
-    """One run in a process of its own."""
+def child(shards: Path, registry: str | None) -> Run:
+    """One run of ours in a process of its own."""
     command = [sys.executable, __file__, str(shards), "--child", *(["--registry", registry] if registry else [])]
-    run: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    run: Run = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return run
 
 
-def wanted(shards: Path, output: str, registry: str | None) -> Recipe:
-    """The recipe; with a registry, what it does not have is there too."""
-    plain: Recipe = recipe(shards, output)
-    if registry is None:
-        return plain
-    stages = [stage.model_dump(mode="json") for stage in plain.stages]
-    more = [{"kind": "pii"}, *stages[:5], {"kind": "contamination", "registry": registry}, *stages[5:]]
-    return validate_recipe({**plain.model_dump(mode="json"), "stages": more})
-
-
-def ours(shards: Path, registry: str | None) -> dict[str, Any]:
-    """Seconds, documents, bytes and kept documents of a run; the second in its process, so kernels are loaded."""
+def ours(shards: Path, registry: str | None) -> Run:
+    """The processor time of each step, documents, bytes and kept documents of a run behind one that loads kernels."""
     steps: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as work, open_runner("local") as runner:
-        warm = wanted(shards, f"{work}/warm", registry)
-        warm = warm.model_copy(update={"sources": warm.sources[-1:], "max_failed": 1.0})
-        curate(warm, runner)
-        last = [time.perf_counter(), 0.0]
-        size = 0
+        wanted = recipe(shards, f"{work}/corpus", registry)
+        load_kernels(wanted, f"{work}/warm", runner)
+        size, last = 0, 0.0
 
         def watch(progress: Progress) -> None:
-            nonlocal size
+            nonlocal size, last
             size = max(size, progress.bytes)
             if progress.done == progress.total:
-                now = time.perf_counter()
-                steps[progress.step] = steps.get(progress.step, 0.0) + now - last[0]
-                last[0] = now
+                now = time.process_time()
+                steps[progress.step] = steps.get(progress.step, 0.0) + now - last
+                last = now
 
-        begin = time.perf_counter()
-        last[0] = begin
-        outcome = curate(wanted(shards, f"{work}/corpus", registry), runner, watch=watch)
-        seconds = time.perf_counter() - begin
+        last = time.process_time()
+        outcome = curate(wanted, runner, watch=watch)
+        steps["publish"] = steps.get("publish", 0.0) + time.process_time() - last
     report = outcome.report
     counts = {"documents": report.documents(), "bytes": size, "kept": report.documents("kept")}
-    return {"seconds": seconds, "steps": steps} | counts
+    return {"seconds": steps} | counts
 
 
-def peer(shards: Path) -> dict[str, Any]:
+def peer(shards: Path, registry: str | None) -> Run:
     """The same by datatrove."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work, "input")
@@ -116,8 +113,9 @@ def peer(shards: Path) -> dict[str, Any]:
             for file in sorted((shards / source).iterdir()):
                 (folder / file.name).symlink_to(file.resolve())
         command = [datatrove_python(), HERE / "datatrove_recipe.py", folder, f"{work}/out", built_in_path()]
+        command += [Path(registry)] if registry else []
         run = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    found: Run = json.loads(run.stdout.splitlines()[-1])
     return found
 
 

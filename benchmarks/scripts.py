@@ -4,30 +4,25 @@
 
 Texts are those of ../shared/data: manual pages, handbooks, Wikipedia and the declaration of human rights, which are all
 good text, so every drop is a false one. The rules are gopher_repetition, gopher_quality and fineweb_quality. `English`
-are their defaults, `FineWeb-2` the table recipes/tables/fineweb2.yaml with what FineWeb-2 sets alike for all
-languages (docs/languages.md), `wrapped` the same without the rule on line feeds, for text whose lines are broken.
+are their defaults, `FineWeb-2` the built-in table `fineweb2` with what FineWeb-2 sets alike for all
+languages (docs/languages.md), `wrapped` the same with `wrap_columns: 60`, for text whose lines are broken.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import clock
 import pyarrow as pa
+from sources import read
 
 from curation.document import document_batch
 from curation.rules import FineWebQuality, GopherQuality, GopherRepetition
 from curation.stage import RuleStage
 from curation.text.words import Splitter, word_spans
 
-ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared" / "data" / "shards"
-TABLE = str(ROOT / "recipes" / "tables" / "fineweb2.yaml")
 SPLITTERS: tuple[Splitter, ...] = ("fast", "units")
 TEXTS = (
     ("ja", "debian-man"),
@@ -93,21 +88,13 @@ def dropped(texts: list[str], language: str, splitter: Splitter, thresholds: str
 def stages(splitter: Splitter, thresholds: str) -> list[RuleStage]:
     if thresholds == "English":
         return [kind(words=splitter) for kind in (GopherRepetition, FineWebQuality, GopherQuality)]
-    table: dict[str, Any] = {"words": splitter, "table": TABLE}
-    wrapped = {"s": {"new_line_ratio": None}} if thresholds == "wrapped" else {}
+    table: dict[str, Any] = {"words": splitter, "table": "fineweb2"}
+    wrap_columns = 60 if thresholds == "wrapped" else None
     return [
         GopherRepetition(dup_para_frac=None, dup_para_char_frac=None, dup_line_char_frac=None, **table),
-        FineWebQuality(short_line_thr=None, char_duplicates_ratio=0.1, by_source=wrapped, **table),
+        FineWebQuality(short_line_thr=None, char_duplicates_ratio=0.1, wrap_columns=wrap_columns, **table),
         GopherQuality(**table),
     ]
-
-
-def read(source: str, language: str) -> Iterator[str]:
-    for path in sorted((SHARED / source).iterdir()):
-        for line in pa.input_stream(str(path), compression="detect").read().splitlines():
-            record = json.loads(line)
-            if record["lang"] == language:
-                yield record["text"]
 
 
 def seconds(texts: pa.LargeStringArray, splitter: Splitter) -> float:

@@ -45,19 +45,22 @@ ASKED = {
     ],
 }
 SWEPT = "stages.gopher_quality.min_words=20:200:10"
+CURVED = ("stages.gopher_quality.min_words", "stages.language.min_score")
 ASK = """
 import resource, sys, time
 from curation.corpus import Corpus
-from curation.whatif import sweep, what_if
+from curation.whatif import curve, sweep, what_if
 corpus, name, *wanted = Corpus(sys.argv[1]), *sys.argv[2:]
 wall, cpu = time.perf_counter(), time.process_time()
 if name.startswith("sweep"):
     said = f"{len(sweep(corpus, wanted[0]).points)} points"
+elif name.startswith("curve"):
+    said = f"{len(curve(corpus, wanted[0]).points)} points"
 else:
     after = what_if(corpus, wanted).after
     said = f"{after.low.documents:,} to {after.high.documents:,} kept"
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-print(f"{name:24} {time.perf_counter() - wall:6.2f} s, {time.process_time() - cpu:6.2f} s CPU, {peak} MiB; {said}")
+print(f"{name:26} {time.perf_counter() - wall:6.2f} s, {time.process_time() - cpu:6.2f} s CPU, {peak} MiB; {said}")
 """
 TRIED = (
     "stages.gopher_quality.min_words=200",
@@ -80,7 +83,8 @@ def main() -> None:
         # In a process of its own: those that ask would begin with this one's peak of memory.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as maker:
             maker.submit(make, folder, given.documents).result()
-        for name, wanted in [*ASKED.items(), ("sweep of 19 values", [SWEPT])]:
+        curved = [("curve of " + path.rpartition(".")[2], [path]) for path in CURVED]
+        for name, wanted in [*ASKED.items(), ("sweep of 19 values", [SWEPT]), *curved]:
             subprocess.run([sys.executable, "-c", ASK, f"{folder}/corpus", name, *wanted], check=True)
     files = given.files or [path for source in SOURCES for path in sorted((SHARED / source).glob("*.gz"))]
     if files:

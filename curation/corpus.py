@@ -77,6 +77,8 @@ class Version:
     fingerprint: str
     documents: int
     bytes: int
+    tokens: int | None = None
+    """None where its recipe does not count them."""
     gone: Gone | None = None
     """That, and when, its files were removed; its manifest, report and change are there still."""
 
@@ -242,6 +244,7 @@ class Corpus:
         commit: dict[str, str] = {"run": manifest.run, "recipe": str(manifest.recipe["name"])}
         commit |= {"kind": manifest.kind, "fingerprint": manifest.fingerprint, "digest": manifest.digest}
         commit |= {"documents": str(manifest.documents), "bytes": str(manifest.bytes)}
+        commit |= {} if manifest.tokens is None else {"tokens": str(manifest.tokens)}
         for what, model in (("manifest", manifest), ("report", report), ("change", change)):
             commit[what] = f"_{what}s/{manifest.version}-{manifest.run}.json"
             self.storage.write(commit[what], model.model_dump_json(indent=1).encode())
@@ -433,6 +436,7 @@ def _version(commit: dict[str, Any]) -> Version:
         fingerprint=commit["fingerprint"],
         documents=int(commit["documents"]),
         bytes=int(commit["bytes"]),
+        tokens=int(commit["tokens"]) if "tokens" in commit else None,
     )
 
 

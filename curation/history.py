@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -101,15 +102,16 @@ def survivors(corpus: Corpus, manifest: Manifest, found: Found) -> Chain:
     return Chain(links=tuple(links), end="kept" if row["outcome"] == KEPT else "dropped")
 
 
-def history(corpus: Corpus, document_id: str) -> History:
-    """What the versions have said about a document. Files that versions share are asked once, so this costs what the
-    versions differ by. Raises MissingError where no version knows it."""
+def history(corpus: Corpus, document_id: str, versions: Sequence[Version] | None = None) -> History:
+    """What the versions have said about a document: all, or these, oldest first, of which the first is told as it
+    stands. Files that versions share are asked once, so this costs what the versions differ by. Raises MissingError
+    where no version knows it."""
     moments: list[Moment] = []
     unknown: list[int] = []
     known: dict[str, list[Row]] = {}
     before: dict[Address, Row] = {}
     files: dict[tuple[str, str], InputShard] = {}
-    for version in corpus.versions():
+    for version in corpus.versions() if versions is None else versions:
         if version.gone:
             unknown.append(version.version)
             continue

@@ -116,6 +116,8 @@ class Manifest(Frozen):
     from this one decide by it."""
     documents: int
     bytes: int
+    tokens: int | None = None
+    """Of the documents; None where the recipe does not count them."""
 
     @property
     def parts(self) -> tuple[Part, ...]:

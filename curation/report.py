@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,11 +14,11 @@ By = Literal["source", "language", "bucket"]
 EXAMPLES = 50
 """How many a reason has at most; a report shows the first few of them."""
 EXCERPT = 200
-
-
-def tokens_estimate(size_bytes: int) -> int:
-    """About how many tokens a text of this size is, by the rule of four bytes a token."""
-    return size_bytes // 4
+"""How many characters of a text are shown."""
+LEAD = 40
+"""How many of them stand before what decided, where that is not near the beginning."""
+Span = tuple[int, int]
+"""From and to, in characters."""
 
 
 class Cell(BaseModel):
@@ -36,6 +36,8 @@ class Cell(BaseModel):
     language: str = ""
     documents: int = 0
     bytes: int = 0
+    tokens: int | None = None
+    """As the recipe's last `tokens` stage counted them; None where it did not count all of these documents."""
 
     @property
     def place(self) -> tuple[str, str, str, str, str]:
@@ -46,7 +48,7 @@ class Cell(BaseModel):
 class Example(BaseModel):
     """One dropped or failed document; which ones are shown is a uniform choice by a hash of address and seed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     reason: str
     id: str | None
@@ -59,7 +61,13 @@ class Example(BaseModel):
     survivor: str | None = None
     survivor_shard: str | None = None
     survivor_row: int | None = None
+    language: str | None = None
+    """None where nothing told it."""
     excerpt: str = ""
+    begins: int = 0
+    """How many characters of the text stand before the excerpt."""
+    span: Span | None = None
+    """What decided, where one place of the text did: from and to in the excerpt, in characters."""
     order: str
     """Examples with the smallest hashes are kept, so any order of adding gives the same ones."""
 
@@ -67,6 +75,43 @@ class Example(BaseModel):
 def example_order(seed: int, shard: str, row: int) -> str:
     """Where a document stands in the seeded shuffle that chooses examples: 16 hex digits."""
     return hashlib.blake2b(f"{seed}\0{shard}\0{row}".encode(), digest_size=8).hexdigest()
+
+
+class Quote(NamedTuple):
+    """What is shown of a text: the fields of Example that say so."""
+
+    excerpt: str = ""
+    begins: int = 0
+    span: Span | None = None
+
+
+def quote(text: str, span: Span | None = None) -> Quote:
+    """The beginning of a text, or, where the span is not in it, the part around the span, which is cut to fit."""
+    if span is None:
+        return Quote(text[:EXCERPT])
+    begins = 0 if span[1] <= EXCERPT else max(0, span[0] - LEAD)
+    return Quote(text[begins : begins + EXCERPT], begins, (span[0] - begins, min(EXCERPT, span[1] - begins)))
+
+
+class Cuts(BaseModel):
+    """What a stage has cut out of documents that are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    documents: int = 0
+    """Of which something was cut."""
+    stretches: int = 0
+    """How many stretches were cut."""
+    bytes: int = 0
+    """How much shorter the documents became, in bytes of UTF-8."""
+    whole: int = 0
+    """How many other documents stayed whole, because too little would have been left of them."""
+
+    def __add__(self, other: Cuts) -> Cuts:
+        return Cuts(**{name: getattr(self, name) + getattr(other, name) for name in Cuts.model_fields})
+
+    def __sub__(self, other: Cuts) -> Cuts:
+        return Cuts(**{name: getattr(self, name) - getattr(other, name) for name in Cuts.model_fields})
 
 
 class Step(BaseModel):
@@ -79,6 +124,8 @@ class Step(BaseModel):
     bytes_in: int
     bytes_out: int
     reasons: dict[str, int]
+    cuts: Cuts | None = None
+    """What it cut out of documents that went on; None for a step that does not cut repeated parts."""
 
 
 class Dedup(BaseModel):
@@ -102,6 +149,8 @@ class Report(BaseModel):
     clusters: dict[int, int] = {}
     """How many kept documents stand for a cluster of this size (themselves counted), sizes over 1 only."""
     dedup: Dedup | None = None
+    cuts: dict[str, Cuts] = {}
+    """What each stage that cuts repeated parts has cut, by its name."""
 
     def __add__(self, other: Report) -> Report:
         return total([self, other])
@@ -114,13 +163,19 @@ class Report(BaseModel):
         """The text of those documents, in bytes of UTF-8; failed ones count 0."""
         return sum(cell.bytes for cell in self.cells if not outcomes or cell.outcome in outcomes)
 
+    def tokens(self, *outcomes: Outcome) -> int | None:
+        """How many tokens those documents have; None where some were not counted."""
+        return summed_tokens(cell.tokens for cell in self.cells if not outcomes or cell.outcome in outcomes)
+
     def funnel(self) -> list[Step]:
         """The steps from what was read to what is kept, in the order of the recipe."""
-        documents, size = self.documents(), self.bytes()
+        documents, size = self.documents(), self.bytes() + sum(cuts.bytes for cuts in self.cuts.values())
         steps = []
         for stage in ("", *self.stages):
             lost = [cell for cell in self.cells if cell.outcome != "kept" and cell.stage == stage]
-            dropped, dropped_bytes = sum(c.documents for c in lost), sum(c.bytes for c in lost)
+            cuts = self.cuts.get(stage)
+            dropped, lost_bytes = sum(c.documents for c in lost), sum(c.bytes for c in lost)
+            lost_bytes += cuts.bytes if cuts else 0
             reasons: dict[str, int] = {}
             for cell in lost:
                 reasons[cell.reason] = reasons.get(cell.reason, 0) + cell.documents
@@ -131,11 +186,12 @@ class Report(BaseModel):
                     documents_dropped=dropped,
                     documents_out=documents - dropped,
                     bytes_in=size,
-                    bytes_out=size - dropped_bytes,
+                    bytes_out=size - lost_bytes,
                     reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+                    cuts=cuts,
                 )
             )
-            documents, size = documents - dropped, size - dropped_bytes
+            documents, size = documents - dropped, size - lost_bytes
         return steps
 
     def by(self, axis: Literal["source", "language"]) -> dict[str, dict[Outcome, int]]:
@@ -149,34 +205,51 @@ class Report(BaseModel):
 
 def total(reports: Iterable[Report]) -> Report:
     """The sum of reports; the same whatever their order."""
-    counts: dict[tuple[str, str, str, str, str], list[int]] = {}
-    first: dict[tuple[str, str, str, str, str], Cell] = {}
+    cells: dict[tuple[str, str, str, str, str], list[Cell]] = {}
     examples: dict[str, list[Example]] = {}
     clusters: dict[int, int] = {}
     stages: tuple[str, ...] = ()
     dedup: Dedup | None = None
+    cuts: dict[str, Cuts] = {}
     for report in reports:
         stages = stages or report.stages
         for cell in report.cells:
-            sums = counts.setdefault(cell.place, [0, 0])
-            sums[0] += cell.documents
-            sums[1] += cell.bytes
-            first.setdefault(cell.place, cell)
+            cells.setdefault(cell.place, []).append(cell)
         for example in report.examples:
             examples.setdefault(example.reason, []).append(example)
         for size, count in report.clusters.items():
             clusters[size] = clusters.get(size, 0) + count
         dedup = _added(dedup, report.dedup)
+        for stage, own in report.cuts.items():
+            cuts[stage] = cuts.get(stage, Cuts()) + own
     return Report(
         stages=stages,
-        cells=tuple(
-            first[place].model_copy(update={"documents": counts[place][0], "bytes": counts[place][1]})
-            for place in sorted(counts)
-        ),
+        cells=tuple(_summed(cells[place]) for place in sorted(cells)),
         examples=tuple(example for reason in sorted(examples) for example in first_examples(examples[reason])),
         clusters=dict(sorted(clusters.items())),
         dedup=dedup,
+        cuts=dict(sorted(cuts.items())),
     )
+
+
+def summed_tokens(counts: Iterable[int | None]) -> int | None:
+    """The sum of counts; None where one of them is not known."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
+
+
+def _summed(cells: Sequence[Cell]) -> Cell:
+    """The sum of cells of one place, one at least."""
+    sums = {
+        "documents": sum(cell.documents for cell in cells),
+        "bytes": sum(cell.bytes for cell in cells),
+        "tokens": summed_tokens(cell.tokens for cell in cells),
+    }
+    return cells[0].model_copy(update=sums)
 
 
 def first_examples(examples: Iterable[Example]) -> list[Example]:
@@ -243,11 +316,9 @@ class MixtureReport(BaseModel):
     by: By
     """What groups are."""
     tokenizer: str
-    """What counted the tokens; `utf8-bytes/4` where the recipe has no `tokens` stage: an estimate."""
-    tokenizer_sha256: str | None
-    """Of the tokenizer's file, in hex; null for an estimate."""
-    is_estimate: bool
-    """Whether no tokenizer counted."""
+    """What counted the tokens: that of the recipe's last `tokens` stage."""
+    tokenizer_sha256: str
+    """Of the tokenizer's file, in hex."""
     documents: int
     tokens: int
     """That there are, each counted once."""

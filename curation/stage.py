@@ -7,12 +7,14 @@ command line and the report find it by its `kind`.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -23,6 +25,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from curation.document import SOURCE
 from curation.errors import Problem, RecipeError
+from curation.report import Span
 from curation.storage.pinned import read_pinned
 from curation.storage.tables import Table, parse_table
 
@@ -44,6 +47,8 @@ class Stage(BaseModel):
     files: ClassVar[Mapping[str, frozenset[str]]] = {}
     """The fields that name a file to read, by path or URL, each with the values that mean something built in; or that
     list several, each as the `path` of an item."""
+    file_sets: ClassVar[Mapping[str, str]] = {}
+    """Those of them that may be a glob or a folder too, each with the glob of what is read below a folder."""
 
     kind: str
     """Which stage this is."""
@@ -105,8 +110,14 @@ class Evidence:
 class RowStage(Stage):
     """A stage that looks at one document at a time."""
 
-    rewrites: ClassVar[bool] = False
-    """Whether `annotate` may change the text."""
+    counts_text: ClassVar[bool] = False
+    """Whether its values say how much text the corpus has in a document: no stage behind it may rewrite the text, and
+    what is cut later is counted again."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether `annotate` may change the text."""
+        return False
 
     @property
     def is_surveyed(self) -> bool:
@@ -129,6 +140,11 @@ class RowStage(Stage):
         """The value and threshold behind each reason that `drop_reasons` gave for this batch."""
         nothing = pa.nulls(batch.num_rows, pa.float64())
         return Evidence(nothing, nothing, pa.nulls(batch.num_rows, pa.string()))
+
+    def spans(self, texts: Sequence[str], decisions: pa.RecordBatch) -> list[Span | None]:
+        """Where each of these texts, which this stage dropped by these decisions, shows what decided; None where no
+        one place of it does. Asked for the few that a report shows."""
+        return [None] * decisions.num_rows
 
 
 Frozen = dict[str, Any]
@@ -185,6 +201,13 @@ class SurveyStage(RowStage):
         """As `evidence`, for the reasons that `settled_reasons` gave."""
 
 
+def phrase_span(text: str, *words: str) -> Span | None:
+    """Where a text first has these words one after the other, whatever their case and what stands between; None where
+    it has not."""
+    found = re.search(r"[\W_]+".join(map(re.escape, words)), text, re.IGNORECASE)
+    return found.span() if found else None
+
+
 @dataclass(frozen=True)
 class Bound:
     """A rule: drop for `why` when the value of `column` is `op` `threshold`; a threshold of None switches it off."""
@@ -197,6 +220,9 @@ class Bound:
 
 _COMPARE = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 _MOST_TABLE_BYTES = 64 << 20
+
+TABLES: Mapping[str, str] = {"fineweb2": str(Path(__file__).parent / "tables" / "fineweb2.yaml")}
+"""The tables of options by language that come with this package, and where they are."""
 
 Setting = int | float | str | bool | tuple[str, ...] | date | None
 Settings = dict[str, Setting]
@@ -212,7 +238,7 @@ class RuleStage(RowStage):
     of the table for its language in their place, then those of `by_language`, then those of `by_source`.
     """
 
-    files: ClassVar[Mapping[str, frozenset[str]]] = {"table": frozenset()}
+    files: ClassVar[Mapping[str, frozenset[str]]] = {"table": frozenset(TABLES)}
     by_document: ClassVar[frozenset[str]] = frozenset()
     """Options that are no thresholds and may still differ so, since `annotate` asks `variants` for them."""
 
@@ -221,11 +247,19 @@ class RuleStage(RowStage):
     by_source: dict[str, Settings] = {}
     """Options that are others for documents of a source, whatever their language: source → option → value."""
     table: str | None = None
-    """A file of options by language (path or `s3://` URL; YAML or CSV): kind of stage → language → option → value."""
+    """Options by language: `fineweb2`, which is built in, or a file (path or `s3://` URL; YAML or CSV): kind of stage →
+    language → option → value."""
     table_sha256: Sha256 | None = None
     """The SHA-256 that this file must have, in hex."""
     language_column: str = "language.label"
     """The column that says a document's language: `label` of a language stage that stands before."""
+
+    @field_validator("table")
+    @classmethod
+    def _table_is_known(cls, table: str | None) -> str | None:
+        if table is None or table in TABLES or "/" in table or "." in table:
+            return table
+        raise ValueError(f"no table {table!r} is built in, only {', '.join(TABLES)}; write ./{table} for a file")
 
     @field_validator("by_language", "by_source")
     @classmethod
@@ -245,6 +279,30 @@ class RuleStage(RowStage):
                 ]
             )
         return self
+
+    @model_validator(mode="after")
+    def _something_can_pass(self) -> Self:
+        for language, of_language in {"": {}, **self.by_language}.items():
+            for source, of_source in {"": {}, **self.by_source}.items():
+                if found := self._with(of_language | of_source).contradiction():
+                    named = [f"language {language}"] * bool(language) + [f"source {source}"] * bool(source)
+                    raise ValueError(": ".join([", ".join(named), found] if named else [found]))
+        return self
+
+    def contradiction(self) -> str:
+        """Why no document can pass these thresholds, in a sentence; empty where one can."""
+        above: dict[str, float] = {}
+        below: dict[str, float] = {}
+        for bound in self.bounds():
+            if bound.threshold is not None:
+                side, tighter = (above, max) if bound.op in ("<", "<=") else (below, min)
+                side[bound.column] = tighter(bound.threshold, side.get(bound.column, bound.threshold))
+        for column in above.keys() & below.keys():
+            if above[column] > below[column]:
+                return (
+                    f"{column} must be at least {above[column]:g} and at most {below[column]:g}: nothing could be kept"
+                )
+        return ""
 
     @abstractmethod
     def bounds(self) -> Sequence[Bound]:
@@ -351,7 +409,9 @@ class RuleStage(RowStage):
         """The table's options by language, and its digest."""
         if self.table is None:
             return {}, ""
-        table, sha256 = read_pinned(self.table, self.table_sha256, parse_table, _MOST_TABLE_BYTES)
+        table, sha256 = read_pinned(
+            TABLES.get(self.table, self.table), self.table_sha256, parse_table, _MOST_TABLE_BYTES
+        )
         key = (self.kind, tuple(bound.why for bound in self.bounds()), sha256)  # a flavour may have bounds of its own
         if key not in _checked_tables:
             _checked_tables[key] = self._checked_table(table)
@@ -366,6 +426,12 @@ class RuleStage(RowStage):
         problems: list[Problem] = []
         settings = {name: self._checked(options, name, problems) for name, options in table[self.kind].items()}
         problems += self._not_adjustable(settings, "")
+        if not problems:
+            problems = [
+                Problem(name, found)
+                for name, options in settings.items()
+                if (found := self._with(options).contradiction())
+            ]
         if problems:
             raise RecipeError([Problem("table", f"{self.table}: {self.kind}.{problem}") for problem in problems])
         return settings

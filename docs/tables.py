@@ -1,14 +1,23 @@
-"""Writes the tables of operations.md and rules.md that the code knows: `.venv/bin/python -m docs.tables`."""
+"""Writes the tables of the pages that the code knows: `.venv/bin/python -m docs.tables`.
+
+A page has them between `<!-- NAME -->` and `<!-- end -->`: the settings, metrics and values of operations.md, and with
+`<!-- options KIND ... -->` the options of stages of these kinds. Every kind stands on one page.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_origin
 
 import yaml
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import create_engine
 
+import curation.recipe  # noqa: F401 - registers the stages
 from curation.rules.flavours import FlavouredStage, written
 from curation.stage import RuleStage, Stage, stage_kinds
 from services.database import Database
@@ -16,8 +25,9 @@ from services.metrics import Metrics
 from services.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "docs" / "operations.md", ROOT / "docs" / "rules.md")
+PAGES = tuple(page for page in sorted((ROOT / "docs").glob("*.md")) if "<!-- end -->" in page.read_text())
 VALUES = ROOT / "deploy" / "helm" / "curation" / "values.yaml"
+_TABLE = re.compile(r"(<!-- ((?!end).*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 MACHINE_S = {"runner_name": "the machine's name"}
 """Defaults that differ from machine to machine."""
 
@@ -30,11 +40,13 @@ def main() -> None:
 
 def with_tables(page: str) -> str:
     """The page with what stands between its markers as it is now."""
-    tables = {"settings": settings_table, "metrics": metrics_table, "values": values_table, "options": options_tables}
-    for name, table in tables.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = pattern.sub(lambda found, table=table: f"{found[1]}{table()}{found[2]}", page)  # type: ignore[misc]
-    return page
+    return _TABLE.sub(lambda found: f"{found[1]}{_table(*found[2].split())}{found[3]}", page)
+
+
+def _table(name: str, *kinds: str) -> str:
+    if name == "options":
+        return options_tables(kinds)
+    return {"settings": settings_table, "metrics": metrics_table, "values": values_table}[name]()
 
 
 def settings_table() -> str:
@@ -66,23 +78,37 @@ def values_table() -> str:
     return "| Value | Default | Meaning |\n|---|---|---|\n" + "".join(rows)
 
 
-def options_tables() -> str:
-    """The options of every rule, with the defaults of its flavours."""
-    rules = [stage for stage in stage_kinds().values() if stage.__module__.startswith("curation.rules")]
-    return "\n".join(map(_options_table, rules))
+def options_tables(kinds: tuple[str, ...]) -> str:
+    """The options of stages of these kinds, with the defaults of their flavours; under headings if they are several."""
+    heading = "### {}\n\n" if len(kinds) > 1 else ""
+    return "\n".join(heading.format(kind) + _options_table(stage_kinds()[kind]) for kind in kinds)
 
 
 def _options_table(stage: type[Stage]) -> str:
     own = stage.own_defaults if issubclass(stage, FlavouredStage) else {}
     heads = ["Option", "Default", *(f"In `{flavour}`" for flavour in own), "Meaning"]
     rows = [heads]
-    for name, field in stage.model_fields.items():
-        if name not in RuleStage.model_fields:
-            others = [f"`{written(defaults[name])}`" if name in defaults else "" for defaults in own.values()]
-            default = "" if field.is_required() else f"`{written(field.default)}`"
-            rows.append([f"`{name}`", default, *others, _meaning(field)])
+    for name, field in _options(stage):
+        others = [f"`{written(defaults[name])}`" if name in defaults else "" for defaults in own.values()]
+        rows.append([f"`{name}`", _default(field), *others, _meaning(field)])
     head, *body = (f"| {' | '.join(row)} |\n" for row in rows)
-    return f"### {stage.kinds()[0]}\n\n{head}|{'---|' * len(heads)}\n{''.join(body)}"
+    return f"{head}|{'---|' * len(heads)}\n{''.join(body)}"
+
+
+def _options(stage: type[Stage]) -> Iterator[tuple[str, FieldInfo]]:
+    """The stage's own options; those of an item behind an option that lists items, as `option[].name`."""
+    common = (RuleStage if issubclass(stage, RuleStage) else Stage).model_fields
+    for name, field in stage.model_fields.items():
+        if name not in common:
+            yield name, field
+            item = get_args(field.annotation)[0] if get_origin(field.annotation) is tuple else None
+            if isinstance(item, type) and issubclass(item, BaseModel):
+                yield from ((f"{name}[].{option}", its) for option, its in item.model_fields.items())
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    return "" if field.is_required() else f"`{json.dumps(default) if isinstance(default, dict) else written(default)}`"
 
 
 def _value(path: list[str]) -> object:

@@ -2,7 +2,8 @@
 
 An address that a user gives is read once, here, strictly, and becomes one canonical spelling: an absolute path, or
 `s3://bucket/key`. That spelling goes into the job, so that nobody behind this door reads the user's own again. Nothing
-is reached: no network, no DNS; of a local path only the links on the way are looked at.
+is reached: no network, no DNS; of a local path only the links on the way are looked at, and of a glob or folder that a
+stage reads the files that it stands for.
 
 A link that is put in place between this look and the opening of the file is not seen. `check` asks again at run time
 for the files that a glob has found; what is left is the moment between that and `open`. Whoever can make links below a
@@ -15,15 +16,15 @@ import copy
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import curation.recipe  # noqa: F401 - every kind of stage is known once it is imported
 from curation.errors import Problem, StorageError
-from curation.stage import stage_kinds
-from curation.storage import check_corpus_url
+from curation.stage import Stage, stage_kinds
+from curation.storage import check_corpus_url, find_all, object_url
 from services.errors import Invalid
 
 MAX_LENGTH = 4096
@@ -63,10 +64,9 @@ class Confinement:
         """
         confined = copy.deepcopy(body)
         problems: list[Problem] = []
-        kinds = {_Kind.OUTPUT: self._corpus, _Kind.SOURCE: self._confined, _Kind.FILE: self._file}
-        for path, holder, key, kind in _addresses(confined):
+        for path, holder, key, canonical in self._addresses(confined):
             try:
-                holder[key] = kinds[kind](holder[key])
+                holder[key] = canonical(holder[key])
             except Refused as error:
                 problems.append(Problem(path, str(error)))
         _refuse("the recipe leads out of where this project may read and write", problems)
@@ -108,6 +108,24 @@ class Confinement:
 
     # -------------------------------------------------------------------- addresses
 
+    def _addresses(self, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, Callable[[str], str]]]:
+        """Each address in a recipe's data: its path, the mapping that holds it, its key there, what confines it."""
+        if isinstance(body.get("output"), str):
+            yield "output", body, "output", self._corpus
+        for index, source in _mappings(body.get("sources")):
+            if isinstance(source.get("uri"), str):
+                yield f"sources.{index}.uri", source, "uri", self._confined
+        for index, stage in _mappings(body.get("stages")):
+            kind = stage_kinds().get(str(stage.get("kind")), Stage)
+            for field, built_in in kind.files.items():
+                if isinstance(stage.get(field), str) and stage[field] not in built_in:
+                    several = kind.file_sets.get(field)
+                    canonical = self._file if several is None else partial(self._files, within=several)
+                    yield f"stages.{index}.{field}", stage, field, canonical
+                for number, item in _mappings(stage.get(field)):
+                    if isinstance(item.get("path"), str):
+                        yield f"stages.{index}.{field}.{number}.path", item, "path", self._file
+
     def _corpus(self, url: str) -> str:
         address = self._confined(url)
         try:
@@ -123,6 +141,18 @@ class Confinement:
         if _WILD.search(uri):
             raise Refused(f"{_shown(uri)}: found a wildcard, expected one file")
         return self._confined(uri)
+
+    def _files(self, uri: str, within: str) -> str:
+        """A file, a glob, or a folder, which stands for what `within` matches below it; their links are followed."""
+        address = self._confined(uri)
+        if not address.startswith("s3://"):
+            try:
+                storage, found = find_all(address, within)
+            except StorageError as error:
+                raise Refused(f"{_shown(uri)}: {error}") from None
+            for entry in found:
+                self._check_found(object_url(storage, entry.key))
+        return address
 
     def _confined(self, uri: str) -> str:
         _check_text(uri)
@@ -190,34 +220,6 @@ class Confinement:
         written = os.path.realpath(literal)
         if not any(_is_below(real, root) and _is_below(written, root) for root in roots):
             raise Refused(f"{_shown(uri)} is not below a root of this project, or a link on its way leads out")
-
-
-class _Kind(Enum):
-    """What an address in a recipe is of."""
-
-    OUTPUT = auto()
-    SOURCE = auto()
-    """May have wildcards."""
-    FILE = auto()
-
-
-def _addresses(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, _Kind]]:
-    """Each address in a recipe's data: its path, the mapping that holds it, its key there, what it is of."""
-    if isinstance(body.get("output"), str):
-        yield "output", body, "output", _Kind.OUTPUT
-    for index, source in _mappings(body.get("sources")):
-        if isinstance(source.get("uri"), str):
-            yield f"sources.{index}.uri", source, "uri", _Kind.SOURCE
-    kinds = stage_kinds()
-    for index, stage in _mappings(body.get("stages")):
-        kind = stage.get("kind")
-        files = kinds[kind].files if isinstance(kind, str) and kind in kinds else {}
-        for field, built_in in files.items():
-            if isinstance(stage.get(field), str) and stage[field] not in built_in:
-                yield f"stages.{index}.{field}", stage, field, _Kind.FILE
-            for number, item in _mappings(stage.get(field)):
-                if isinstance(item.get("path"), str):
-                    yield f"stages.{index}.{field}.{number}.path", item, "path", _Kind.FILE
 
 
 def _mappings(items: object) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     """Addresses or networks (`10.0.0.0/8`) of proxies whose X-Forwarded-For says who the client is, separated by
     commas. Without it, all clients behind a proxy are one address."""
     slow_requests: Annotated[int, Field(ge=1, le=30)] = 20
-    """How many requests that read much (estimates, statistics, explanations, checks of recipes) one API process answers
-    at once."""
+    """How many requests that read much (estimates, previews, statistics, what-ifs, checks of recipes) one API process
+    answers at once."""
     slow_requests_per_key: Annotated[int, Field(ge=1)] = 6
     """How many of them may be one key's."""
     max_event_streams: Annotated[int, Field(ge=1)] = 1000

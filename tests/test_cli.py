@@ -304,6 +304,10 @@ def test_every_stage_is_listed_with_its_options_and_source(
         options = {name: field for name, field in stage["schema"]["properties"].items() if name != "kind"}
         assert all(field.get("description") for field in options.values()), stage["kind"]
         assert stage["reference"], stage["kind"]
+    code, out, _ = call(capsys, monkeypatch, "stages", "c4", "--json")
+    assert [stage["kind"] for stage in json.loads(out)] == ["c4"]
+    code, _, err = call(capsys, monkeypatch, "stages", "c5")
+    assert (code, "there is no stage 'c5'" in err) == (2, True)
 
 
 def test_the_doctor_passes_a_folder(

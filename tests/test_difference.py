@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,17 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from curation.corpus import Corpus, Version
 from curation.difference import Difference, difference, spill
 from curation.difference.model import Cause
 from curation.errors import CorruptError, MissingError
 from curation.pipeline import curate
-from curation.report import Report
+from curation.render.diff import show_difference
+from curation.report import EXCERPT, LEAD, Report
 from curation.retention import vacuum
 from curation.runner.local import LocalRunner
 from tests.nights import LATER, publish_night
-from tests.pipeline.inputs import recipe, write_inputs
+from tests.pipeline.inputs import COUNTED, recipe, write_inputs
 from tests.texts import GERMAN, essay, write_jsonl
 from tests.versions import Files, Record, publish
 
@@ -87,6 +90,18 @@ def made(folder: Path, *versions: Files) -> Corpus:
     for files in versions:
         publish(corpus, files)
     return corpus
+
+
+@pytest.mark.parametrize(
+    ("same", "begins"), [(0, 0), (EXCERPT - LEAD, 0), (EXCERPT - LEAD + 1, EXCERPT - 2 * LEAD + 1)]
+)
+def test_a_changed_text_is_shown_where_it_changes(tmp_path: Path, same: int, begins: int) -> None:
+    texts = ["x" * same + "old" + "y" * EXCERPT, "x" * same + "new" + "y" * EXCERPT]
+    found = difference(made(tmp_path, *({"f": [Record("a", text)]} for text in texts)))
+    (pair,) = found.samples.changed
+    shown = [text[begins : begins + EXCERPT] for text in texts]
+    assert [pair.before.excerpt, pair.after.excerpt] == shown
+    assert (pair.before.begins, pair.after.begins) == (begins, begins)
 
 
 def causes(found: tuple[Cause, ...]) -> dict[tuple[str, str], int]:
@@ -248,6 +263,28 @@ def test_any_numbers_are_compared(tmp_path_factory: pytest.TempPathFactory, valu
         for part in moved:
             low, high = map(float, part.name.split(" to "))
             assert low <= high
+
+
+def test_tokens_are_told_where_they_are_counted(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    curate(recipe(tmp_path, tmp_path / "corpus", stages=COUNTED), LocalRunner())
+    (tmp_path / "web/a.jsonl.gz").unlink()
+    write_jsonl(tmp_path / "web/later.jsonl", [{"id": "later", "text": essay(60)}, {"id": "w4", "text": essay(61)}])
+    curate(recipe(tmp_path, tmp_path / "corpus", stages=COUNTED), LocalRunner())
+    curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner())
+    corpus = Corpus(str(tmp_path / "corpus"))
+    found = difference(corpus, 1, 2)
+    added, removed, changed = found.added.total.tokens, found.removed.total.tokens, found.changed.total
+    counts = (found.a.tokens, added, changed.after.tokens, found.b.tokens, removed, changed.before.tokens)
+    before, came, now, after, left, was = (count or 0 for count in counts)
+    assert came > 0 < left
+    assert before + came - left + now - was == after
+    assert sum(cause.tokens or 0 for cause in found.removed.causes) == removed
+    console = Console(width=140, record=True, file=io.StringIO())
+    show_difference(console, found)
+    assert f"+{added:,}" in console.export_text()
+    uncounted = difference(corpus, 3, 2)
+    assert (uncounted.a.tokens, uncounted.removed.total.documents, uncounted.removed.total.tokens) == (None, 0, 0)
 
 
 def test_whole_runs_are_compared(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -20,6 +21,15 @@ DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(<?([^)\s>]+)>?[^)]*\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+FOLDERS = "(?:benchmarks|curation|deploy|docs|recipes|services|tests)"
+NAMED_FILE = re.compile(
+    rf"(?:(?<=`){FOLDERS}/[\w./*-]*\w|(?<![\w./:*-]){FOLDERS}/[\w./*-]*\w\.(?:md|py|sh|svg|ya?ml|jsonl?)\b)"
+)
+BENCHMARK = re.compile(r"(benchmarks/\w+\.py)((?:[ \t]+[^\s`|#]+)*)")
+REQUEST = re.compile(r"`(?:(GET|POST|PUT|PATCH|DELETE) )?((?:/v1|…)/[^`\s?]+)")
+TARGET = re.compile(r"(?:`|^\s*)make ([a-z]+)\b", re.MULTILINE)
+UNWRITTEN = {"curation/rules/shouting.py", "tests/rules/test_shouting.py"}
+"""Files that a page asks its reader to write."""
 
 
 def named(path: Path) -> str:
@@ -36,6 +46,39 @@ def test_every_relative_link_leads_to_a_file_or_heading(document: Path) -> None:
 def test_every_command_parses(document: Path) -> None:
     for command in commands(document.read_text()):
         parse(command)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_file_that_is_named_is_there(document: Path) -> None:
+    files = set(NAMED_FILE.findall(document.read_text())) - UNWRITTEN
+    assert [file for file in sorted(files) if not any(REPOSITORY.glob(file))] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_benchmark_knows_its_arguments(document: Path) -> None:
+    """The words and options that a page gives to a benchmark stand in the usage that this begins with."""
+    for file, arguments in BENCHMARK.findall(document.read_text()):
+        usage = [line.partition(file)[2] for line in (REPOSITORY / file).read_text().splitlines() if f" {file}" in line]
+        for argument in re.findall(r"(?<=\s)--[a-z-]+|(?<=\s)[a-z]+(?=\s|$)", arguments):
+            assert any(re.search(rf"(?<![\w-]){argument}\b", line) for line in usage), f"{file} {argument}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_request_is_one_of_the_service(document: Path) -> None:
+    paths = json.loads((REPOSITORY / "docs" / "openapi.json").read_text())["paths"]
+    operations = [(method.upper(), shape(path)) for path, methods in paths.items() for method in methods]
+    for method, address in REQUEST.findall(document.read_text()):
+        asked = shape(address)
+        found = [path for known, path in operations if method in ("", known) and path.endswith(asked.removeprefix("…"))]
+        assert asked in found or (found and asked.startswith("…")), f"{method} {address}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_target_of_make_is_there(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    text = document.read_text()
+    shown = "\n".join(block for _, block in BLOCK.findall(text)) + "".join(re.findall(r"`[^`\n]+`", text))
+    assert set(TARGET.findall(shown)) <= targets
 
 
 def test_the_readme_shows_commands() -> None:
@@ -73,6 +116,11 @@ def exists(document: Path, target: str) -> bool:
     name, _, heading = target.partition("#")
     path = document.parent / name if name else document
     return path.exists() and (not heading or heading in anchors(path.read_text()))
+
+
+def shape(address: str) -> str:
+    """An address whatever the names of its parameters."""
+    return re.sub(r"\{\w+\}", "{}", address)
 
 
 def anchors(text: str) -> set[str]:

@@ -69,6 +69,8 @@ def test_a_history_has_every_change_and_nothing_else(tmp_path: Path) -> None:
         (6, "gone", "input_changed", None),
     ]
     assert found.unknown == ()
+    newest = history(corpus, "x", corpus.versions()[3:])
+    assert [(moment.version, moment.outcome) for moment in newest.moments] == [(5, "kept"), (6, "gone")]
     assert [moment.version for moment in history(corpus, "z").moments] == [2]
     with pytest.raises(MissingError, match="no version that is there knows a document 'nobody'"):
         history(corpus, "nobody")

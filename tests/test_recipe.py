@@ -51,11 +51,11 @@ stages:
   - {kind: gopher_quality, min_words: many}
 """
     )
-    assert found["output"] == "Field required"
+    assert found["output"] == "must be given"
     assert "name" in found
     assert found["sources.0.colums"] == "unknown option; did you mean columns?"
     assert found["stages.0"] == "unknown stage 'langage'; did you mean language?"
-    assert found["stages.1.keep"] == "Field required"
+    assert found["stages.1.keep"] == "must be given"
     assert found["stages.2"].startswith("a stage needs a `kind`")
     assert found["stages.3.min_wrods"] == "unknown option; did you mean min_words?"
     assert "stages.4.min_words" in found
@@ -68,7 +68,7 @@ stages:
         ("", "a recipe is a mapping, found NoneType"),
         ("a: [", "not YAML"),
         ("name: a\nname: b", "the key 'name' stands twice"),
-        ("1: a", "the key 1 is no text"),
+        ("1: a", 'the key 1 is no text; write "1"'),
     ],
 )
 def test_what_is_no_recipe_at_all(text: str, message: str) -> None:
@@ -164,7 +164,12 @@ def test_a_recipe_that_holds_itself_is_refused() -> None:
             "stages.1.quality",
             "is string, expected a number",
         ),
-        ("[{kind: language, keep: [1]}]", "stages.0.keep.0", "valid string"),
+        ("[{kind: language, keep: [1]}]", "stages.0.keep.0", "found 1, expected text"),
+        ("[{kind: language, keep: [no]}]", "stages.0.keep.0", "found false, expected text; YAML takes no"),
+        ("[{kind: language, keep: en}]", "stages.0.keep", "found 'en', expected a list"),
+        ("[{kind: gopher_quality, min_words: 1e3}]", "stages.0.min_words", "found '1e3', expected a whole number"),
+        ("[c4]", "stages.0", "found 'c4', expected a mapping"),
+        ("{kind: c4}", "stages", "found {'kind': 'c4'}, expected a list"),
     ],
 )
 def test_stages_that_do_not_go_together(stages: str, path: str, message: str) -> None:

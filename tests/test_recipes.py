@@ -12,11 +12,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from curation.corpus import Corpus
+from curation.errors import RecipeError
 from curation.pipeline import curate
 from curation.recipe import Recipe, load_recipe
 from curation.runner.local import LocalRunner
+from services.confinement import Confinement
 from tests.conftest import REPOSITORY
 from tests.texts import essay, write_jsonl
 
@@ -67,9 +70,19 @@ def test_it_is_a_recipe_that_says_what_it_is(name: str) -> None:
     assert path.read_text().startswith("# ")
 
 
+def test_every_language_of_fineweb2_has_its_own_thresholds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language that the table leaves out would be judged by English stop words, and lost; so pinning refuses it."""
+    monkeypatch.chdir(tmp_path)
+    load_recipe(RECIPES / "fineweb2.yaml").pinned()
+    sent = Confinement([str(tmp_path)]).recipe(yaml.safe_load((RECIPES / "fineweb2.yaml").read_text()))
+    assert {stage["table"] for stage in sent["stages"] if "table" in stage} == {"fineweb2"}
+    with pytest.raises(RecipeError, match="says nothing of ro"):
+        load_recipe(RECIPES / "fineweb2.yaml", ["stages.1.keep=[fr, ro]"]).pinned()
+
+
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_it_does_what_it_did(name: str, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.chdir(tmp_path)
     assert funnel(on(name, shared_data, tmp_path)) == json.loads((GOLDEN / f"{name}.json").read_text())
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.report import EXAMPLES, Cell, Dedup, Example, Report, example_order, total
+from curation.report import EXAMPLES, Cell, Dedup, Example, Quote, Report, example_order, quote, total
 
 SOURCES, LANGUAGES, STAGES = ("web", "books"), ("", "en", "de"), ("language", "c4")
 
@@ -27,6 +28,7 @@ def reports(draw: st.DrawFn) -> Report:
             language=draw(st.sampled_from(LANGUAGES)),
             documents=draw(st.integers(1, 50)),
             bytes=draw(st.integers(0, 5000)),
+            tokens=draw(st.none() | st.integers(0, 999)),
         )
         cells[cell.place] = cell
     examples = tuple(
@@ -61,6 +63,8 @@ def test_nothing_is_lost_in_a_sum_or_a_funnel(parts: list[Report]) -> None:
     report = total(parts)
     assert report.documents() == sum(part.documents() for part in parts)
     assert report.bytes() == sum(part.bytes() for part in parts)
+    tokens = [cell.tokens for part in parts for cell in part.cells]
+    assert report.tokens() == (None if None in tokens else sum(count or 0 for count in tokens))
     assert report.documents() == report.documents("kept", "dropped", "failed")
     steps = report.funnel()
     assert steps[0].documents_in == report.documents()
@@ -86,3 +90,18 @@ def test_examples_are_the_same_few_however_the_work_was_divided() -> None:
 def test_a_report_survives_json() -> None:
     report = total([Report(stages=STAGES, cells=(Cell(outcome="kept", source="web", documents=2, bytes=9),))])
     assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "told"),
+    [
+        ("short", None, Quote("short")),
+        ("a" * 300, None, Quote("a" * 200)),
+        ("ab" + "c" * 300, (1, 2), Quote("ab" + "c" * 198, 0, (1, 2))),
+        ("-" * 195 + "found" + "-" * 9, (195, 200), Quote("-" * 195 + "found", 0, (195, 200))),
+        ("-" * 196 + "found" + "-" * 9, (196, 201), Quote("-" * 40 + "found" + "-" * 9, 156, (40, 45))),
+        ("-" * 9 + "f" * 500, (9, 509), Quote("-" * 9 + "f" * 191, 0, (9, 200))),
+    ],
+)
+def test_what_decided_is_shown(text: str, span: tuple[int, int] | None, told: Quote) -> None:
+    assert quote(text, span) == told

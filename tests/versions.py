@@ -50,7 +50,7 @@ def publish(
     for uri, table in tables.items():
         written = _write(corpus, version, uri, files[uri], table)
         pieces.append(before.get(_content(written), written))
-    report = Report(stages=("rule", "dedup"), cells=cells_of(pa.concat_tables(tables.values())))
+    report = Report(stages=("rule", "dedup"), cells=cells_of(pa.concat_tables(tables.values()), None))
     made = Manifest(
         version=version,
         run=f"run-{version}",

@@ -90,7 +90,7 @@ def _is_typed(problem: Problem) -> bool:
 
 def _wrong(error: RecipeError) -> str:
     if isinstance(error, RedoError):
-        return "the recipe has changed"
+        return "everything must be done anew"
     return f"the {'command' if all(map(_is_typed, error.problems)) else 'recipe'} is wrong"
 
 

@@ -90,5 +90,8 @@ def _stage(registry: str, sha256: str | None, rule: str, threshold: float | None
         return Contamination.model_validate({"kind": "contamination"} | options)
     except ValidationError as error:
         raise RecipeError(
-            [Problem(f"--{str(found['loc'][0]).replace('_', '-')}", found["msg"]) for found in error.errors()]
+            [
+                Problem(f"--{str(found['loc'][0]).replace('_', '-')}", found["msg"].removeprefix("Value error, "))
+                for found in error.errors()
+            ]
         ) from None

@@ -88,9 +88,10 @@ def train(
         held_out=held_out,
         group=group_by,
     )
+    storage, name = _folder_of(out)
     trained = train_classifier(training_files(positive, negative), options, by or ("lang",))
-    _write(out, trained.data)
-    _write(out + SUFFIX, trained.card.model_dump_json(indent=1).encode())
+    storage.write(name, trained.data)
+    storage.write(name + SUFFIX, trained.card.model_dump_json(indent=1).encode())
     if as_json:
         print_json(trained.card.model_dump(mode="json"))
     else:
@@ -120,19 +121,20 @@ def _chunks(storage: Storage, entry: Entry, uri: str) -> Iterator[tuple[pa.Recor
         yield chunk.batch, len(chunk.failures)
 
 
-def _write(url: str, data: bytes) -> None:
+def _folder_of(url: str) -> tuple[Storage, str]:
+    """The storage that a file goes to, and its key there. Raises RecipeError for what is no path of a file."""
     from curation.storage import open_storage
 
     folder, _, name = url.rpartition("/")
     if not name or any(sign in name for sign in "*?["):
         raise RecipeError([Problem("--out", f"{url}: expected the path of a file")])
-    open_storage(folder or ("/" if url.startswith("/") else ".")).write(name, data)
+    return open_storage(folder or ("/" if url.startswith("/") else ".")), name
 
 
 def _show(out: str, trained: Trained) -> None:
-    from rich.table import Table
+    from rich.text import Text
 
-    from curation.render import screen
+    from curation.render import new_table, screen, visible
 
     card, found, console = trained.card, trained.card.evaluation, screen()
     console.print(
@@ -147,7 +149,7 @@ def _show(out: str, trained: Trained) -> None:
         f"calibration error {found.calibration_error:.3f}",
         highlight=False,
     )
-    reliability = Table("score", "documents", "mean score", "positive", title="Calibration")
+    reliability = new_table("Calibration", "score", ">documents", ">mean score", ">positive")
     for row in found.reliability:
         if row.documents and row.mean_score is not None and row.positive_share is not None:
             share = f"{row.positive_share:.3f}"
@@ -156,11 +158,12 @@ def _show(out: str, trained: Trained) -> None:
             )
     console.print(reliability)
     for name, groups in found.by.items():
-        table = Table(name, "positive", "negative", "AUC", "95 % interval", "against", title=f"By {name}")
+        columns = (">positive", ">negative", ">AUC", "95 % interval", "against")
+        table = new_table(f"By {visible(name)}", visible(name), *columns)
         for value, each in groups.items():
             auc = "" if each.auc is None else f"{each.auc:.4f}"
             interval = "" if each.low is None or each.high is None else f"{each.low:.4f} to {each.high:.4f}"
-            table.add_row(value, f"{each.positive:,}", f"{each.negative:,}", auc, interval, each.against)
+            table.add_row(Text(visible(value)), f"{each.positive:,}", f"{each.negative:,}", auc, interval, each.against)
         console.print(table)
     tops = ", ".join(f"{float(share):.0%}: {score:.6f}" for share, score in found.top.items())
     console.print(f"Scores that the top of the tested documents reach: {tops}", highlight=False)

@@ -9,6 +9,7 @@ import typer
 
 from curation.cli.app import app
 from curation.cli.options import LIBRARY, JsonOption, print_json
+from curation.errors import Problem, RecipeError
 
 
 @app.command(rich_help_panel=LIBRARY)
@@ -35,11 +36,20 @@ def doctor(url: Annotated[str, typer.Argument(metavar="URL", help="A folder or s
 
 
 @app.command(rich_help_panel=LIBRARY)
-def stages(as_json: JsonOption = False) -> None:
+def stages(
+    kinds: Annotated[list[str] | None, typer.Argument(metavar="[KIND]...", help="Only these; default: all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Every stage with its options, defaults and source."""
+    import curation.recipe  # noqa: F401, which registers every family
     from curation.render import screen, show_stages, stages_json
+    from curation.stage import stage_kinds
 
+    found = stage_kinds()
+    if unknown := [kind for kind in kinds or () if kind not in found]:
+        raise RecipeError([Problem("KIND", f"there is no stage {unknown[0]!r}; there are {', '.join(found)}")])
+    chosen = {kind: found[kind] for kind in kinds or found}
     if as_json:
-        print_json(stages_json())
+        print_json(stages_json(chosen))
     else:
-        show_stages(screen())
+        show_stages(screen(), chosen)

@@ -35,6 +35,9 @@ def whatif_command(
     sweep: Annotated[
         str | None, typer.Option("--sweep", metavar="PATH=FIRST:LAST:STEP", help="Each of these values, or PATH=A,B,C.")
     ] = None,
+    curve: Annotated[
+        str | None, typer.Option("--curve", metavar="PATH", help="All values of a threshold, from end to end.")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.svg", help="With --sweep: draw what would be kept.")
     ] = None,
@@ -44,15 +47,25 @@ def whatif_command(
     """What other thresholds would keep. Replays a version's decisions from what was measured; no text is read."""
     from curation.corpus import Corpus
     from curation.render import screen
-    from curation.render.whatif import show_sweep, show_what_if
+    from curation.render.whatif import show_curve, show_sweep, show_what_if
+    from curation.whatif.curve import curve as curve_of
     from curation.whatif.whatif import sweep as sweep_values
     from curation.whatif.whatif import what_if
 
-    if sweep is None and not settings:
+    if sweep is not None and curve is not None:
+        raise RecipeError([Problem("--curve", "found with --sweep; give one of them")])
+    if sweep is None and curve is None and not settings:
         raise RecipeError([Problem("--set", "say what should differ, as in --set stages.gopher_quality.min_words=80")])
     if plot is not None and sweep is None:
         raise RecipeError([Problem("--plot", "goes with --sweep")])
     opened, number = Corpus(corpus), chosen(corpus, version)
+    if curve is not None:
+        found = curve_of(opened, curve, settings or [], number)
+        if as_json:
+            print_json(found.model_dump(mode="json"))
+        else:
+            show_curve(screen(), found)
+        return
     if sweep is None:
         answer = what_if(opened, settings or [], number, examples)
         if as_json:

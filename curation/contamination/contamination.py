@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -10,18 +10,21 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from curation.contamination.index import Index, Ints, open_index
 from curation.contamination.matching import BARS, LIMITS, Hits, Rule, find_hits
-from curation.contamination.registry import canary_mark, load_registry
+from curation.contamination.registry import FILES, canary_mark, load_registry
 from curation.document import TEXT, with_column, with_text
 from curation.errors import ModelError
+from curation.report import Span
 from curation.stage import Evidence, RowStage, Sha256
 from curation.text.arrow import Bytes, text_buffers
 
 CANARY = "canary"
 """The name of the item that a canary is."""
+WHOLE = 1.0
+"""What a whole copy of an item scores by every rule, at least; and a canary."""
 MOST_FOUND = 50
 """Items that `found` lists of one document."""
 JOINT = "\n\n"
@@ -46,12 +49,12 @@ class Contamination(RowStage):
     """
 
     version: ClassVar[int] = 1
-    rewrites: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "cluster: after allenai/decon e1bcb80, on words; gpt3: Brown et al. 2020, appendix C; "
         "tulu: Lambert et al. 2024 (open-instruct, decontamination)"
     )
     files: ClassVar[Mapping[str, frozenset[str]]] = {"registry": frozenset()}
+    file_sets: ClassVar[Mapping[str, str]] = {"registry": FILES}
 
     kind: Literal["contamination"] = "contamination"
     registry: str
@@ -61,7 +64,8 @@ class Contamination(RowStage):
     rule: Rule = "cluster"
     """How much of an item is too much: `cluster`, `gpt3` or `tulu`."""
     threshold: Annotated[float, Field(gt=0)] | None = None
-    """A document is contaminated from this score on; by default 0.35 for `cluster`, 1 for `gpt3`, 0.5 for `tulu`."""
+    """A document is contaminated from this score on, 1 at most; by default 0.35 for `cluster`, 1 for `gpt3`, 0.5 for
+    `tulu`."""
     common_items: Annotated[int, Field(ge=1)] = 10
     """N-grams that stand in more items than this begin no match."""
     canaries: tuple[str, ...] = ()
@@ -74,6 +78,20 @@ class Contamination(RowStage):
     """Shorter pieces between two cuts go, too."""
     max_pieces: Annotated[int, Field(ge=1)] = 10
     """A document that would be cut into more pieces is dropped."""
+
+    @field_validator("threshold")
+    @classmethod
+    def _no_copy_passes(cls, threshold: float | None) -> float | None:
+        if threshold is not None and threshold > WHOLE:
+            raise ValueError(
+                f"found {threshold:g}, expected at most {WHOLE:g}: a whole copy of an item may score no more, by any "
+                "rule, and would pass"
+            )
+        return threshold
+
+    @property
+    def rewrites(self) -> bool:
+        return self.action == "cut"
 
     @property
     def bar(self) -> float:
@@ -118,8 +136,8 @@ class Contamination(RowStage):
         """Adds what the document holds most of: its `score`, `benchmark` and `item`, where it stands (`start` to `end`,
         code points), the `share` of the item, its `words` that are there and the `longest` run of them; how many
         `items` it holds any of, and which (`found`: JSON, a list of benchmark, item, score, start, end). All but the
-        numbers of `items` and the score are null where there is nothing. A canary's score is 1 or the threshold, what
-        is more. With `cut`, of how many `pieces` the text is made, and how many characters were `removed`."""
+        numbers of `items` and the score are null where there is nothing. A canary's score is 1. With `cut`, of how many
+        `pieces` the text is made, and how many characters were `removed`."""
         index, texts = self.index(), batch[TEXT]
         hits = find_hits(texts, index, self.rule, self.bar)
         found = self._found(texts, index, hits)
@@ -140,7 +158,7 @@ class Contamination(RowStage):
         for benchmark, mark in dict.fromkeys(marks):
             for document in pc.indices_nonzero(pc.match_substring(texts, mark)).to_pylist():
                 start = texts[document].as_py().index(mark)
-                found[document].append((Found(benchmark, CANARY, self._sure, start, start + len(mark)), -1))
+                found[document].append((Found(benchmark, CANARY, WHOLE, start, start + len(mark)), -1))
         places = _places(texts, hits)
         for row, (document, entry, score) in enumerate(
             zip(hits.documents.tolist(), hits.entries.tolist(), hits.scores.tolist(), strict=True)
@@ -150,17 +168,13 @@ class Contamination(RowStage):
             ]
         return found
 
-    @property
-    def _sure(self) -> float:
-        return max(1.0, self.bar)
-
     def _values(self, found: list[list[tuple[Found, int]]], hits: Hits, rows: int) -> list[list[Any]]:
         """The values of the first ten columns."""
         values: list[list[Any]] = [[0.0] * rows, *([None] * rows for _ in range(7)), [0] * rows, [None] * rows]
         for document, items in enumerate(found):
             if items:
                 best, row = items[0]
-                counts = (1.0, None, None) if row < 0 else (hits.shares[row], hits.words[row], hits.longest[row])
+                counts = (WHOLE, None, None) if row < 0 else (hits.shares[row], hits.words[row], hits.longest[row])
                 listed = orjson.dumps([tuple(each) for each, _ in items[:MOST_FOUND]]).decode()
                 said = (best.score, best.benchmark, best.item, best.start, best.end, *counts, len(items), listed)
                 for column, value in zip(values, said, strict=True):
@@ -222,21 +236,25 @@ class Contamination(RowStage):
         return pc.case_when(pc.make_struct(*(is_so for _, is_so in cases)), *why).cast(pa.string())
 
     def evidence(self, batch: pa.RecordBatch, reasons: pa.StringArray) -> Evidence:
-        """The score against the threshold (of a document in pieces: their number against the most), and what was found:
-        `benchmark/item start-end`."""
-        values: list[float | None] = [None] * batch.num_rows
-        thresholds: list[float | None] = [None] * batch.num_rows
-        details: list[str | None] = [None] * batch.num_rows
-        for row, reason in enumerate(reasons.to_pylist()):
-            if reason is not None:
-                best = {name: batch[self.column(name)][row].as_py() for name in ("benchmark", "item", "start", "end")}
-                counts_pieces = reason in (self.column("too_many_pieces"), self.column("nothing_left"))
-                measure, bar = ("pieces", self.max_pieces) if counts_pieces else ("score", self.bar)
-                values[row], thresholds[row] = float(batch[self.column(measure)][row].as_py()), float(bar)
-                details[row] = "{benchmark}/{item} {start}-{end}".format(**best)
-        return Evidence(
-            pa.array(values, pa.float64()), pa.array(thresholds, pa.float64()), pa.array(details, pa.string())
-        )
+        """The score against the threshold, a canary's against its own; of a document in pieces their number against
+        the most, or the least; and what was found: `benchmark/item start-end`."""
+        limits = {CANARY: WHOLE, self.rule: self.bar, "nothing_left": 1, "too_many_pieces": self.max_pieces}
+        which = pc.index_in(reasons, pa.array([self.column(why) for why in limits]))
+        values = pc.if_else(which.is_valid(), batch[self.column("score")], None)
+        if self.action == "cut":
+            is_in_pieces = pc.is_in(
+                reasons, pa.array([self.column(why) for why in ("nothing_left", "too_many_pieces")])
+            )
+            values = pc.if_else(is_in_pieces, batch[self.column("pieces")].cast(pa.float64()), values)
+        thresholds = pa.array([*limits.values()], pa.float64()).take(which)
+        benchmark, item, start, end = (batch[self.column(name)] for name in ("benchmark", "item", "start", "end"))
+        what = pc.binary_join_element_wise(pc.if_else(which.is_valid(), benchmark, None), item, "/")
+        where = pc.binary_join_element_wise(start.cast(pa.string()), end.cast(pa.string()), "-")
+        return Evidence(values, thresholds, pc.binary_join_element_wise(what, where, " "))
+
+    def spans(self, texts: Sequence[str], decisions: pa.RecordBatch) -> list[Span | None]:
+        places = zip(*(decisions[self.column(name)].to_pylist() for name in ("start", "end")), strict=True)
+        return [None if start is None else (start, end) for start, end in places]
 
 
 def _places(texts: pa.LargeStringArray, hits: Hits) -> list[tuple[int, int]]:

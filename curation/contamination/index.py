@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,14 +91,15 @@ def _built(registry: Registry, limits: Limits, common_items: int) -> Index:
     questions = [item for item in registry.items if item.question.strip()]
     bodies, has_answer = _bodies(questions)
     words, ends = _words(bodies)
-    names: dict[bytes, list[int]] = {}
     short = []
-    for number, item in enumerate(questions):
-        if ends[number + 1] - ends[number] < LEAST_WORDS:
-            short.append(item)
+    equal: dict[bytes, list[int]] = {}
+    hashes, places = words.tobytes(), (ends * words.itemsize).tolist()
+    for number, (begin, end) in enumerate(pairwise(places)):
+        if end - begin < LEAST_WORDS * words.itemsize:
+            short.append(questions[number])
         else:
-            names.setdefault(words[ends[number] : ends[number + 1]].tobytes(), []).append(number)
-    first = [numbers[0] for numbers in names.values()]
+            equal.setdefault(hashes[begin:end], []).append(number)
+    first = [numbers[0] for numbers in equal.values()]
     if not first and not registry.canaries:
         raise ModelError(
             f"{registry.url}: none of its {len(questions)} items has {LEAST_WORDS} words, so none can be found"
@@ -109,7 +111,7 @@ def _built(registry: Registry, limits: Limits, common_items: int) -> Index:
         limits.size,
         common_items,
     )
-    entries = tuple(tuple(questions[number] for number in numbers) for numbers in names.values())
+    entries = tuple(tuple(questions[number] for number in numbers) for numbers in equal.values())
     lost = _lost([bodies[number] for number in first], tables, limits)
     is_indexed = np.zeros(len(entries), bool)
     is_indexed[tables.entries] = True
@@ -139,8 +141,7 @@ def _words(texts: Sequence[str]) -> tuple[Array, Ints]:
 
 def _tables(bodies: list[str], answers: list[str], passages: list[str], size: int, common_items: int) -> Tables:
     words, ends = _words(bodies)
-    parts = [part for pair in zip(answers, passages, strict=True) for part in pair]
-    part_words, part_ends = _words(parts)
+    part_words, part_ends = _words([part for pair in zip(answers, passages, strict=True) for part in pair])
     weights, part_weights = _weights(words, ends, part_words, part_ends)
     room = int(np.maximum(0, np.diff(ends) - size + 1).sum())
     grams, entries, places = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)

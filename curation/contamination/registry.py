@@ -20,11 +20,13 @@ from typing import Any
 import orjson
 import zstandard
 
-from curation.errors import MissingError, ModelError
-from curation.storage import Entry, Storage, find, object_url, open_storage
+from curation.errors import ModelError
+from curation.storage import Entry, Storage, find_all, open_storage
 
+FILES = "**/*.jsonl*"
+"""What is read below a folder."""
 MOST_BYTES = 2 << 30
-"""Of a registry's files, uncompressed."""
+"""Of each of a registry's files, uncompressed."""
 LEAST_CANARY = 16
 """Characters that a canary must have, so that it stands nowhere by chance."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -105,12 +107,12 @@ def canary_mark(canary: str) -> str:
 
 
 def _files(url: str) -> tuple[Storage, list[Entry]]:
-    try:
-        storage, entries = find(url)
-    except MissingError:
-        storage, entries = find(f"{url.rstrip('/')}/**/*.jsonl*")
+    storage, entries = find_all(url, FILES)
     if not entries:
-        raise ModelError(f"{url}: there is no such registry; name a file of JSON lines, a glob, or a folder of them")
+        raise ModelError(
+            f"{url}: there is no such registry: neither a file of this name, nor below a folder one that matches "
+            f"{FILES}; name a file of JSON lines, a glob, or a folder of them"
+        )
     return storage, entries
 
 
@@ -127,11 +129,12 @@ def _checked(url: str, sha256: str) -> Registry:
 def _loaded(url: str, folder: str, entries: tuple[Entry, ...]) -> Registry:
     """Read again when a file's size or tag is another."""
     storage = open_storage(folder)
-    return make_registry((item for entry in entries for item in _items(storage, entry)), url)
+    names = [url if len(entries) == 1 else f"{url}: {entry.key}" for entry in entries]
+    each = zip(entries, names, strict=True)
+    return make_registry((item for entry, name in each for item in _items(storage, entry, name)), url)
 
 
-def _items(storage: Storage, entry: Entry) -> Iterator[Item]:
-    where = object_url(storage, entry.key)
+def _items(storage: Storage, entry: Entry, where: str) -> Iterator[Item]:
     if entry.size > MOST_BYTES:
         raise ModelError(f"{where}: {entry.size} bytes, expected at most {MOST_BYTES}")
     data = _decompressed(storage.read(entry.key, size=entry.size), where)

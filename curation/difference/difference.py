@@ -9,7 +9,7 @@ from curation.corpus import Corpus, Version
 from curation.difference.drift import drifts
 from curation.difference.findings import Findings
 from curation.difference.matching import match
-from curation.difference.model import Difference, Rule, Side, amount
+from curation.difference.model import Difference, Rule, Side
 from curation.difference.records import Reader
 from curation.errors import CorruptError, MissingError
 from curation.manifest import Manifest
@@ -30,7 +30,7 @@ def difference(
     piece.
 
     Memory is bounded: what is compared is parted by hashes into up to 128 partitions, which lie on disk beyond 64 MiB
-    an exchange, so a process holds the records (62 bytes each) of one partition and of four pieces.
+    an exchange, so a process holds the records (70 bytes each) of one partition and of four pieces.
 
     Raises MissingError where there is no such version (any more), CorruptError where a version's files do not add up.
     """
@@ -98,7 +98,9 @@ def _side(version: Version, manifest: Manifest) -> Side:
         kind=manifest.kind,
         published=version.published,
         fingerprint=version.fingerprint,
-        **amount(manifest.documents, manifest.bytes).model_dump(),
+        documents=manifest.documents,
+        bytes=manifest.bytes,
+        tokens=manifest.tokens,
     )
 
 

@@ -7,18 +7,18 @@ from typing import Literal
 
 from curation.change import Looked
 from curation.manifest import Frozen, Kind
-from curation.report import tokens_estimate
 
 Why = Literal["input_new", "input_left", "input_changed", "dropped", "promoted", "unaccounted"]
 Reading = Literal["none", "some", "large", "not comparable"]
 
 
 class Amount(Frozen):
-    """How much text there is; tokens are estimated (`report.tokens_estimate`)."""
+    """How much text there is."""
 
     documents: int = 0
     bytes: int = 0
-    tokens: int = 0
+    tokens: int | None = None
+    """As their versions' recipes count them; None where one does not, or not all of these documents."""
 
 
 class Group(Amount):
@@ -108,9 +108,15 @@ class Drift(Frozen):
     moved: tuple[Bin, ...]
     """The bins that contribute most, at most three."""
 
+    @property
+    def exceeds_chance(self) -> bool:
+        """Whether it has moved more than chance explains: by more than twice what chance does on average."""
+        return (self.psi or 0.0) > 2 * (self.chance or 0.0)
+
 
 class Excerpt(Frozen):
-    """A document: where it was read, and how its text begins."""
+    """A document: where it was read, and how its text begins; of one that has changed, what it is around the first
+    difference."""
 
     id: str
     source: str
@@ -119,6 +125,8 @@ class Excerpt(Frozen):
     language: str | None
     bytes: int
     excerpt: str
+    begins: int = 0
+    """How many characters of the text stand before the excerpt."""
 
 
 class ChangedExcerpt(Frozen):
@@ -162,8 +170,3 @@ class Difference(Frozen):
     drift: tuple[Drift, ...]
     """Kept documents' first; each group by falling index."""
     samples: Samples
-
-
-def amount(documents: int, size_bytes: int) -> Amount:
-    """With the estimate of the tokens."""
-    return Amount(documents=documents, bytes=size_bytes, tokens=tokens_estimate(size_bytes))

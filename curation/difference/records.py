@@ -23,6 +23,7 @@ from curation.storage import Storage
 A, B = 0, 1
 SAME, CHANGED, ABSENT = 0, 1, 2
 """How the input file of a record stands in the other version."""
+UNCOUNTED = -1
 KEPT = 0
 """The `reason` of a kept document."""
 
@@ -33,6 +34,7 @@ RECORD = np.dtype(
         ("address", "<u8"),  # hash of shard and row
         ("survivor", "<u8"),  # the survivor's address, 0 where there is none
         ("bytes", "<i8"),
+        ("tokens", "<i8"),  # UNCOUNTED where nothing counted them
         ("piece", "<u4"),  # place among the side's pieces
         ("source", "<u4"),
         ("language", "<u4"),
@@ -78,6 +80,8 @@ class Side:
     manifest: Manifest
     pieces: Sequence[PieceFiles]
     inputs: dict[tuple[str, str], InputShard]
+    tokens: str
+    """The column that counts tokens; empty without one."""
 
 
 def sides(a: Manifest, b: Manifest) -> tuple[Side, Side]:
@@ -88,7 +92,10 @@ def sides(a: Manifest, b: Manifest) -> tuple[Side, Side]:
 
 def _side(number: int, manifest: Manifest, others: set[tuple[str, str, str]]) -> Side:
     pieces = [files for files in manifest.files() if _content(files) not in others]
-    return Side(number, manifest, pieces, {(file.source, file.uri): file for file in manifest.inputs})
+    stages: Any = manifest.recipe.get("stages", ())
+    counts = [f"{stage['name']}.count" for stage in stages if stage.get("kind") == "tokens"]
+    inputs = {(file.source, file.uri): file for file in manifest.inputs}
+    return Side(number, manifest, pieces, inputs, counts[-1] if counts else "")
 
 
 def _content(files: PieceFiles) -> tuple[str, str, str]:
@@ -112,7 +119,8 @@ class Reader:
         """Of one piece, a bounded number at a time; records without an id, which are failed ones, are left out."""
         files = side.pieces[piece]
         with self.storage.open_seekable(files.decisions.path) as file, pq.ParquetFile(file) as decisions:
-            for batch in decisions.iter_batches(_BATCH, columns=_COLUMNS, use_threads=False):
+            counts = [side.tokens] * (side.tokens in decisions.schema_arrow.names)
+            for batch in decisions.iter_batches(_BATCH, columns=[*_COLUMNS, *counts], use_threads=False):
                 yield self._made(side, piece, batch.filter(batch[ID].is_valid()))
 
     def documents(self, records: Records, columns: Sequence[str]) -> Iterator[tuple[Uint64s, pa.Table]]:
@@ -134,6 +142,8 @@ class Reader:
         made["address"] = addresses(batch[SHARD], batch[ROW])
         made["survivor"] = addresses(batch["survivor_shard"], batch["survivor_row"])
         made["bytes"] = batch["bytes"].fill_null(0).to_numpy()
+        counted = side.tokens in batch.schema.names
+        made["tokens"] = batch[side.tokens].fill_null(UNCOUNTED).to_numpy() if counted else UNCOUNTED
         made["piece"], made["side"] = piece, side.number
         made["source"] = self.names.number(source)
         made["language"] = self.names.numbers(batch["language"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from curation.text.kernels import helper, inlined
 from curation.text.lanes import (
     LANES,
     MARKS,
@@ -47,7 +48,7 @@ def normalise(data, offsets, classes, lower):
     return text[: ends[documents]], ends, letters
 
 
-@nb.njit(cache=True, nogil=True)
+@helper
 def _normalise_one(data, start, stop, classes, lower, fold, text, end):
     """(end of what was written, letters, capitals) of data[start:stop], written to `text` from `end` on."""
     first = end
@@ -57,41 +58,16 @@ def _normalise_one(data, start, stop, classes, lower, fold, text, end):
     i = start
     while i < stop:
         if data[i] < 0x80 and i + LANES < stop:  # of eight bytes those before the first that needs a closer look
-            word = load_word(data, i)
-            following_word = load_word(data, i + 1)
-            lines = marks_of(word, 0x0A)
-            # a line's end is a blank
-            word ^= (lines >> np.uint64(7)) * np.uint64(0x0A ^ BLANK)
-            folded = word | ONES * np.uint64(0x20)
-            alphabetic = marks_between(folded, ord("a"), ord("z")) & ~word
-            blanks = marks_of(word, BLANK)
-            before = np.uint64(0x80) if i > start and _is_ascii_letter(data[i - 1]) else np.uint64(0)
-            # an address may begin where letters begin and the next byte fits: "ht", "ft", "ww"
-            begins = alphabetic & ~(alphabetic << np.uint64(8) | before)
-            following_folded = following_word | ONES * np.uint64(0x20)
-            second_is_t = marks_of(following_folded, ord("t"))
-            begins &= ((marks_of(folded, ord("h")) | marks_of(folded, ord("f"))) & second_is_t) | (
-                marks_of(folded, ord("w")) & marks_of(following_folded, ord("w"))
-            )
-            before = np.uint64(0x80) if end == first or text[end - 1] == BLANK else np.uint64(0)
-            other = ~(marks_between(word, BLANK, 0x7E) & ~marks_between(word, ord("0"), ord("9"))) & MARKS
-            other |= begins | blanks & (blanks << np.uint64(8) | before)
-            if token_has_digits:
-                other |= blanks
-            copied = first_mark(other)
+            word = _without_line_ends(load_word(data, i))
+            begins = _may_begin_address(word, load_word(data, i + 1), i > start and _is_ascii_letter(data[i - 1]))
+            copied = _plain_bytes(word, begins, end == first or text[end - 1] == BLANK, token_has_digits)
             if copied:
-                if copied < LANES:
-                    within = (np.uint64(1) << np.uint64(8 * copied)) - np.uint64(1)
-                    alphabetic &= within
-                    blanks &= within
+                alphabetic, blanks = _letters_of(word) & _below(copied), marks_of(word, BLANK) & _below(copied)
                 store_word(text, end, word | alphabetic >> np.uint64(2) if fold else word)
                 capitals += count_bits(alphabetic & ~(word << np.uint64(2)))
                 if blanks:
                     last = last_mark(blanks)
-                    token = end + last + 1
-                    token_letters = letters + count_bits(
-                        alphabetic & ((np.uint64(1) << np.uint64(8 * last)) - np.uint64(1))
-                    )
+                    token, token_letters = end + last + 1, letters + count_bits(alphabetic & _below(last))
                 letters += count_bits(alphabetic)
                 i += copied
                 end += copied
@@ -101,14 +77,10 @@ def _normalise_one(data, start, stop, classes, lower, fold, text, end):
         if _is_ascii_letter(data[i]) and (
             (i > start and _is_ascii_letter(data[i - 1])) or not _begins_address(data, i, stop)
         ):
-            before_run = i
-            while i < stop and _is_ascii_letter(data[i]):
-                byte = data[i]
-                capitals += byte < ord("a")
-                text[end] = byte | 0x20 if fold else byte
-                end += 1
-                i += 1
-            letters += i - before_run
+            before = i
+            i, end, high = _copy_letters(data, i, stop, fold, text, end)
+            letters += i - before
+            capitals += high
             after_letter = True
             continue
         point, following = decode(data, i)
@@ -133,15 +105,8 @@ def _normalise_one(data, start, stop, classes, lower, fold, text, end):
         letters += is_letter
         capitals += is_letter and is_capital
         if fold and is_capital:
-            if code == DOTTED_CAPITAL_I:
-                end = _put(text, end, np.int64(ord("i")))
-                code = np.int64(COMBINING_DOT)
-            elif code == CAPITAL_SIGMA:
-                within = following < stop and classes[decode(data, following)[0]] & ALPHA != 0
-                code = np.int64(SIGMA if within or not after_letter else FINAL_SIGMA)
-            else:
-                code = np.int64(lower[code])
-            end = _put(text, end, code)
+            is_within = following < stop and classes[decode(data, following)[0]] & ALPHA != 0
+            end = _put_lowered(text, end, code, lower, is_within or not after_letter)
         else:
             for j in range(i, following):
                 text[end] = data[j]
@@ -155,7 +120,75 @@ def _normalise_one(data, start, stop, classes, lower, fold, text, end):
     return end, letters, capitals
 
 
-@nb.njit(cache=True, nogil=True)
+@inlined
+def _without_line_ends(word):
+    """Eight bytes, a blank for each end of a line."""
+    return word ^ (marks_of(word, 0x0A) >> np.uint64(7)) * np.uint64(0x0A ^ BLANK)
+
+
+@inlined
+def _letters_of(word):
+    """The marks of ASCII letters."""
+    return marks_between(word | ONES * np.uint64(0x20), ord("a"), ord("z")) & ~word
+
+
+@inlined
+def _below(byte):
+    """All bits of the bytes before this one, 0 to 8."""
+    half = np.uint64(1) << np.uint64(4 * byte)
+    return (half << np.uint64(4 * byte)) - np.uint64(1)
+
+
+@inlined
+def _may_begin_address(word, following, after_letter):
+    """The marks of bytes at which an address may begin: where letters begin, and with the next byte (`following` is the
+    word one byte on) they are "ht", "ft" or "ww"."""
+    alphabetic, folded, next_folded = (
+        _letters_of(word),
+        word | ONES * np.uint64(0x20),
+        following | ONES * np.uint64(0x20),
+    )
+    begins = alphabetic & ~(alphabetic << np.uint64(8) | (np.uint64(0x80) if after_letter else np.uint64(0)))
+    before_t = (marks_of(folded, ord("h")) | marks_of(folded, ord("f"))) & marks_of(next_folded, ord("t"))
+    return begins & (before_t | marks_of(folded, ord("w")) & marks_of(next_folded, ord("w")))
+
+
+@inlined
+def _plain_bytes(word, begins, after_blank, stops_at_blank):
+    """How many of eight bytes can be copied as they are: to the first that is not ASCII, a control character or a
+    digit, at which an address may begin, or that is a blank after a blank; or any blank, where so."""
+    blanks = marks_of(word, BLANK)
+    other = ~(marks_between(word, BLANK, 0x7E) & ~marks_between(word, ord("0"), ord("9"))) & MARKS
+    other |= begins | blanks & (blanks << np.uint64(8) | (np.uint64(0x80) if after_blank else np.uint64(0)))
+    if stops_at_blank:
+        other |= blanks
+    return first_mark(other)
+
+
+@inlined
+def _copy_letters(data, i, stop, fold, text, end):
+    """(where they end, where what was written ends, capitals): a run of ASCII letters."""
+    capitals = 0
+    while i < stop and _is_ascii_letter(data[i]):
+        capitals += data[i] < ord("a")
+        text[end] = data[i] | 0x20 if fold else data[i]
+        end += 1
+        i += 1
+    return i, end, capitals
+
+
+@inlined
+def _put_lowered(text, end, code, lower, is_within):
+    """Writes the lower case of a capital; where it ends. `is_within`: not at the end of a word."""
+    if code == DOTTED_CAPITAL_I:
+        end = _put(text, end, np.int64(ord("i")))
+        return _put(text, end, np.int64(COMBINING_DOT))
+    if code == CAPITAL_SIGMA:
+        return _put(text, end, np.int64(SIGMA if is_within else FINAL_SIGMA))
+    return _put(text, end, np.int64(lower[code]))
+
+
+@helper
 def _begins_address(data, i, stop):
     """Whether `http://`, `https://`, `ftp://` or `www.` begins at i, in capitals or not."""
     first = data[i] | 0x20
@@ -186,7 +219,7 @@ def _begins_address(data, i, stop):
     return data[colon] == ord(":") and data[colon + 1] == ord("/") and data[colon + 2] == ord("/")
 
 
-@nb.njit(cache=True, nogil=True)
+@helper
 def _end_of_address(data, i, stop):
     """Where the address that begins at i ends: at a blank, a bracket or quotation mark, or beyond ASCII."""
     while i < stop:
@@ -204,7 +237,7 @@ def _end_of_address(data, i, stop):
     return i
 
 
-@nb.njit(cache=True, nogil=True)
+@helper
 def _put(text, end, code):
     """Writes a code point as UTF-8; where it ends."""
     if code < 0x80:

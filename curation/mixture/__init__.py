@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from curation.mixture.mixture import Mixture, misfits
-from curation.mixture.report import mixture_report
+from curation.mixture.mixture import UNCOUNTED, Mixture, misfits
+from curation.mixture.report import mixture_report, planned
 from curation.mixture.tokens import Tokens
 
-__all__ = ["Mixture", "Tokens", "misfits", "mixture_report"]
+__all__ = ["UNCOUNTED", "Mixture", "Tokens", "misfits", "mixture_report", "planned"]

@@ -17,15 +17,12 @@ from curation import decision
 from curation.document import ROW, SHARD
 from curation.errors import CorruptError, Problem, RecipeError
 from curation.manifest import Manifest, Part, PieceFiles
-from curation.mixture.mixture import Mixture
-from curation.report import tokens_estimate
+from curation.mixture.mixture import UNCOUNTED, Mixture
 from curation.storage import Storage
 
 BATCH = 1 << 16
 THREADS = 4
 """How many files are read at once; each holds one batch of the columns asked for."""
-ESTIMATE = "utf8-bytes/4"
-"""How tokens are counted where no stage counts them."""
 
 
 @dataclass(frozen=True, order=True)
@@ -55,38 +52,36 @@ class Counts:
 
     parts: dict[Place, Amount]
     tokenizer: str
-    """The tokenizer of the recipe's last `tokens` stage; `utf8-bytes/4` without one."""
-    tokenizer_sha256: str | None
-
-    @property
-    def is_estimate(self) -> bool:
-        """Whether no tokenizer counted."""
-        return self.tokenizer_sha256 is None
+    """The tokenizer of the recipe's last `tokens` stage."""
+    tokenizer_sha256: str
+    buckets: frozenset[str] = frozenset()
+    """The buckets that documents of the version's input have, kept or not; empty where buckets do not matter."""
 
 
 def count(storage: Storage, manifest: Manifest, mixture: Mixture) -> Counts:
     """Read once from the version's decisions (for `rehydrate` from its kept documents' cluster sizes too), streamed.
 
-    Raises RecipeError for a column that the version's recipe does not give, CorruptError for values that are missing.
+    Raises RecipeError where the version's recipe does not count tokens, and for a column that it does not give;
+    CorruptError for values that are missing.
     """
     stages = _stages(manifest)
     counted = next((stage for stage in reversed(stages) if stage["kind"] == "tokens"), None)
-    column = f"{counted['name']}.count" if counted else None
+    if counted is None:
+        raise RecipeError([Problem("mixture", f"version {manifest.version}: {UNCOUNTED}, and curate it again")])
+    column = f"{counted['name']}.count"
     _expect_columns(storage, manifest, mixture, stages)
 
-    def of(files: PieceFiles) -> dict[Place, Amount]:
+    def of(files: PieceFiles) -> tuple[dict[Place, Amount], set[str]]:
         return _count_piece(storage, files, mixture, column)
 
     parts: dict[Place, Amount] = {}
+    buckets: set[str] = set()
     with ThreadPoolExecutor(THREADS) as threads:
-        for found in threads.map(of, manifest.files()):
+        for found, named in threads.map(of, manifest.files()):
             _add(parts, found.items())
-    if counted is None:
-        parts = {
-            place: Amount(part.documents, part.bytes, tokens_estimate(part.bytes)) for place, part in parts.items()
-        }
-        return Counts(dict(sorted(parts.items())), ESTIMATE, None)
-    return Counts(dict(sorted(parts.items())), str(counted["tokenizer"]), str(counted["tokenizer_sha256"]))
+            buckets |= named
+    tokenizer, sha256 = str(counted["tokenizer"]), str(counted["tokenizer_sha256"])
+    return Counts(dict(sorted(parts.items())), tokenizer, sha256, frozenset(buckets))
 
 
 def _stages(manifest: Manifest) -> list[Mapping[str, Any]]:
@@ -116,19 +111,28 @@ def _expect_columns(
         )
 
 
-def _count_piece(storage: Storage, files: PieceFiles, mixture: Mixture, tokens: str | None) -> dict[Place, Amount]:
+def _count_piece(
+    storage: Storage, files: PieceFiles, mixture: Mixture, tokens: str
+) -> tuple[dict[Place, Amount], set[str]]:
+    """The parts of what is kept, and the buckets of all."""
     parts: dict[Place, Amount] = {}
-    if files.kept is None:
-        return parts
-    names = ["outcome", "language", "bytes", *filter(None, (tokens, mixture.bucket))]
-    sizes = _cluster_steps(storage, files.kept, mixture) if mixture.scheme == "rehydrate" else None
+    buckets: set[str] = set()
+    if files.kept is None and mixture.bucket is None:
+        return parts, buckets
+    names = ["outcome", "language", "bytes", tokens, *([mixture.bucket] if mixture.bucket else [])]
+    sizes = _cluster_steps(storage, files.kept, mixture) if files.kept and mixture.scheme == "rehydrate" else None
     seen = 0
-    for batch in _kept(storage, files.decisions, names):
+    for decisions in _decisions(storage, files.decisions, names):
+        if mixture.bucket is not None:
+            buckets |= {*pc.unique(decisions[mixture.bucket].cast(pa.string())).drop_null().to_pylist()}
+        batch = decisions.filter(pc.equal(decisions["outcome"], decision.KEPT))
+        if not batch.num_rows:
+            continue
         columns: dict[str, pa.Array] = {
             "group": _groups(batch, files.piece.source, mixture),
             "tier": _tiers(batch, sizes, seen, mixture),
         }
-        columns |= {"bytes": batch["bytes"], "tokens": batch[tokens] if tokens else pa.repeat(0, batch.num_rows)}
+        columns |= {"bytes": batch["bytes"], "tokens": batch[tokens]}
         table = pa.table(columns)
         for name in columns:
             if table[name].null_count:
@@ -145,18 +149,16 @@ def _count_piece(storage: Storage, files: PieceFiles, mixture: Mixture, tokens: 
             ),
         )
         seen += batch.num_rows
-    if seen != files.kept.rows:
-        raise CorruptError(f"{files.piece.name}: its decisions keep {seen} documents, its file has {files.kept.rows}")
-    return parts
+    rows = files.kept.rows if files.kept else 0
+    if seen != rows:
+        raise CorruptError(f"{files.piece.name}: its decisions keep {seen} documents, its file has {rows}")
+    return parts, buckets
 
 
-def _kept(storage: Storage, part: Part, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The kept documents' decisions in order, some at a time."""
+def _decisions(storage: Storage, part: Part, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Decisions in order, some at a time."""
     with storage.open_seekable(part.path) as file, pq.ParquetFile(file) as decisions:
-        for batch in decisions.iter_batches(BATCH, columns=list(names), use_threads=False):
-            kept = batch.filter(pc.equal(batch["outcome"], decision.KEPT))
-            if kept.num_rows:
-                yield kept
+        yield from decisions.iter_batches(BATCH, columns=list(names), use_threads=False)
 
 
 def _groups(batch: pa.RecordBatch, source: str, mixture: Mixture) -> pa.Array:

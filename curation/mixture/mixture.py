@@ -16,7 +16,9 @@ Epochs = Annotated[FiniteFloat, Field(gt=0)]
 FINEWEB2 = {1: 1.0, 2: 2.0, 3: 3.0, 5: 5.0, 100: 8.0, 1000: 1.0}
 """How often a document is seen that stands for so many documents or more (FineWeb-2, Penedo et al. 2025)."""
 
-_BELONGS: dict[str, tuple[str, ...]] = {
+UNCOUNTED = "shares are of tokens, and no stage counts them: add {kind: tokens}"
+
+BELONGS: dict[str, tuple[str, ...]] = {
     "weights": ("fixed", "quality_bucketed"),
     "temperature": ("temperature",),
     "cluster_weights": ("rehydrate",),
@@ -51,7 +53,7 @@ class Mixture(BaseModel):
     """1 is `natural`, larger is more even (mT5 and XLM-R: 3.3)."""
     cluster_weights: dict[Annotated[int, Field(ge=1)], Weight] = {}
     """`rehydrate`: how often a document is seen that stands for so many or more; sizes begin at 1. Default: FineWeb-2's
-    `{1: 1, 2: 2, 3: 3, 5: 5, 100: 8, 1000: 1}`."""
+    `{"1": 1, "2": 2, "3": 3, "5": 5, "100": 8, "1000": 1}`."""
 
     @property
     def buckets(self) -> bool:
@@ -65,7 +67,7 @@ class Mixture(BaseModel):
 
     @model_validator(mode="after")
     def _options_fit_the_scheme(self) -> Self:
-        for option, schemes in _BELONGS.items():
+        for option, schemes in BELONGS.items():
             given = bool(getattr(self, option))
             if given and self.scheme not in schemes:
                 raise ValueError(f"{option} goes with scheme {' or '.join(schemes)}, not with {self.scheme}")

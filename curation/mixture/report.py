@@ -34,8 +34,8 @@ def planned(corpus: str, manifest: Manifest, mixture: Mixture, counts: Counts) -
         raise RecipeError([Problem("mixture", f"version {manifest.version} has no tokens to mix")])
     solved = _solve(mixture, parts)
     if not any(solved.seen):
-        nothing = "every group that has a weight is empty, or its cap is below one token"
-        raise RecipeError([Problem("mixture", f"nothing would be seen: {nothing}")])
+        raise _nothing_seen()
+    empty = _empty_buckets(mixture, counts)
     shown = [_part(solved, index) for index in range(len(parts))]
     natural = [part.natural for part in shown]
     realised = [part.realised for part in shown]
@@ -49,7 +49,6 @@ def planned(corpus: str, manifest: Manifest, mixture: Mixture, counts: Counts) -
         by=mixture.by,
         tokenizer=counts.tokenizer,
         tokenizer_sha256=counts.tokenizer_sha256,
-        is_estimate=counts.is_estimate,
         documents=sum(amount.documents for amount in parts.values()),
         tokens=sum(tokens),
         budget=solved.budget,
@@ -67,9 +66,9 @@ def planned(corpus: str, manifest: Manifest, mixture: Mixture, counts: Counts) -
         kl_natural=weights.divergence(realised, natural),
         kl_even=weights.divergence(realised, [1.0 if part.tokens else 0.0 for part in shown]),
         effective_parts=weights.effective_groups(realised),
-        is_feasible=not any(part.is_capped for part in shown),
+        is_feasible=not (empty or any(part.is_capped for part in shown)),
         parts=tuple(shown),
-        warnings=tuple(_warnings(counts, solved, shown)),
+        warnings=(*_of_empty(empty), *_warnings(solved, shown)),
     )
 
 
@@ -91,6 +90,8 @@ def _solve(mixture: Mixture, parts: Mapping[Place, Amount]) -> _Solved:
     places, amounts = [*parts], [*parts.values()]
     tokens = [amount.tokens for amount in amounts]
     factors = _factors(mixture, places)
+    if not any(factors):
+        raise _nothing_seen()
     target = _target(mixture, tokens, factors)
     budget = mixture.tokens or _whole_budget(mixture, tokens, factors)
     epochs = [mixture.max_epochs_of.get(place.group, mixture.max_epochs) for place in places]
@@ -109,6 +110,7 @@ def _with_empty(manifest: Manifest, mixture: Mixture, counts: Counts) -> dict[Pl
     for those without a weight where each needs one."""
     present = {place.group for place in counts.parts}
     known = present | _declared(manifest, mixture)
+    known |= counts.buckets if mixture.by == "bucket" else set()
     weighted = {*mixture.weights} if mixture.scheme == "fixed" else set()
     problems = _unknown("mixture.max_epochs_of", mixture.max_epochs_of, known, mixture.by)
     problems += _unknown("mixture.weights", weighted, known, mixture.by)
@@ -116,7 +118,8 @@ def _with_empty(manifest: Manifest, mixture: Mixture, counts: Counts) -> dict[Pl
         problems += _without_weight(present, mixture)
     if mixture.scheme == "quality_bucketed":
         tiers = {place.tier for place in counts.parts}
-        problems += _unknown("mixture.weights", mixture.weights, tiers, "bucket") + _without_weight(tiers, mixture)
+        there = tiers | counts.buckets | _declared_buckets(manifest, mixture)
+        problems += _unknown("mixture.weights", mixture.weights, there, "bucket") + _without_weight(tiers, mixture)
     if problems:
         raise RecipeError(problems)
     empty = weighted - present if mixture.scheme == "fixed" else set()
@@ -131,7 +134,33 @@ def _declared(manifest: Manifest, mixture: Mixture) -> set[str]:
     if mixture.by == "language":
         first = next((stage for stage in _items(recipe.get("stages")) if stage["kind"] == "language"), None)
         return {*first["keep"]} if first else set()
+    return _declared_buckets(manifest, mixture)
+
+
+def _declared_buckets(manifest: Manifest, mixture: Mixture) -> set[str]:
+    """The buckets that the stage of the column may give, whether a document has one or not; none where only the
+    documents say."""
+    name, _, value = (mixture.bucket or "").partition(".")
+    stages = _items(manifest.recipe.get("stages"))
+    stage: dict[str, Any] = next((each for each in stages if each["name"] == name), {"kind": ""})
+    if (stage["kind"], value) == ("quality_classifier", "bucket"):
+        return {str(number) for number in range(int(stage["buckets"] or 0))}
+    if (stage["kind"], value) == ("language", "label"):
+        return {*stage["keep"]}
     return set()
+
+
+def _empty_buckets(mixture: Mixture, counts: Counts) -> list[str]:
+    """Those that are to be seen, and of which no document is kept."""
+    if mixture.scheme != "quality_bucketed":
+        return []
+    filled = {place.tier for place in counts.parts}
+    return [bucket for bucket, weight in mixture.weights.items() if weight and bucket not in filled]
+
+
+def _nothing_seen() -> RecipeError:
+    nothing = "every group that has a weight is empty, or its cap is below one token"
+    return RecipeError([Problem("mixture", f"nothing would be seen: {nothing}")])
 
 
 def _items(value: object) -> list[dict[str, Any]]:
@@ -208,9 +237,12 @@ def _part(solved: _Solved, index: int) -> MixtureShare:
     )
 
 
-def _warnings(counts: Counts, solved: _Solved, parts: Sequence[MixtureShare]) -> Iterator[str]:
-    if counts.is_estimate:
-        yield "estimated: the recipe has no tokens stage, so tokens are bytes of UTF-8 divided by four"
+def _of_empty(buckets: Sequence[str]) -> Iterator[str]:
+    for bucket in buckets:
+        yield f"bucket {bucket} has nothing: no document with it is kept, so its share goes to the others"
+
+
+def _warnings(solved: _Solved, parts: Sequence[MixtureShare]) -> Iterator[str]:
     for part in parts:
         name = f"{part.group} {part.tier}" if part.tier else part.group
         if not part.tokens and part.target:

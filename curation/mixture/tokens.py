@@ -16,10 +16,12 @@ from curation.stage import RowStage
 class Tokens(RowStage):
     """Count tokens. It drops nothing; mixtures and budgets go by its counts.
 
-    Counted is the text as it stands here: put it behind the stages that rewrite text, and before deduplication.
+    Counted is the text as the corpus has it: it stands behind the stages that rewrite text and before deduplication,
+    and documents of which paragraph_dedup or substring_dedup cut something are counted again.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
+    counts_text: ClassVar[bool] = True
     reference: ClassVar[str] = "tiktoken's encodings; Hugging Face `tokenizers` for a tokenizer.json"
     files: ClassVar[Mapping[str, frozenset[str]]] = {"tokenizer": frozenset(BUILT_IN)}
 

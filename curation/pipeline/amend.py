@@ -33,7 +33,7 @@ from curation.pipeline.removal import Removal, removal
 from curation.pipeline.rewrite import DROPS, Revision, Rewriting, Rewritten, rewrite_piece
 from curation.pipeline.steps import cut_parts, deduplicate_parts, filter_shards, finish_parts, searched
 from curation.pipeline.survey import take_over
-from curation.report import Cell, Report, total
+from curation.report import Cell, Cuts, Report, total
 from curation.runner.runner import Runner
 from curation.storage import Entry, object_url, open_storage
 
@@ -257,8 +257,8 @@ def _report(
     """The base's report without what the touched pieces were, with what they are and what was read."""
     places = {cell.place: cell for cell in before.cells}
     for gone in _summed(cell for each in rewritten for cell in each.before):
-        cell = places.get(gone.place, Cell.model_construct(**gone.model_dump(exclude={"documents", "bytes"})))
-        left = cell.model_copy(update={"documents": cell.documents - gone.documents, "bytes": cell.bytes - gone.bytes})
+        cell = places.get(gone.place, gone.model_copy(update={"documents": 0, "bytes": 0}))
+        left = _without(cell, gone)
         if left.documents < 0 or left.bytes < 0:
             raise AccountingError(f"the base's report does not have {gone.documents} documents at {gone.place}")
         places[gone.place] = left
@@ -268,6 +268,7 @@ def _report(
         cells=tuple(cell for cell in places.values() if cell.documents),
         examples=tuple(e for e in before.examples if (e.shard, e.row) not in outdated),
         dedup=before.dedup,
+        cuts=_uncut(before, rewritten),
     )
     rest = Report(cells=_summed(cell for each in rewritten for cell in each.after))
     clusters = Counter(before.clusters)
@@ -278,6 +279,19 @@ def _report(
     read = read.model_copy(update={"clusters": {}, "dedup": searched(verdicts)})
     report = total([read, unchanged, rest])
     return report.model_copy(update={"clusters": {size: clusters[size] for size in sorted(clusters) if clusters[size]}})
+
+
+def _uncut(before: Report, rewritten: Sequence[Rewritten]) -> dict[str, Cuts]:
+    """What the base's stages have cut out of the documents that stay."""
+    gone = total(Report(cuts=each.cuts) for each in rewritten).cuts
+    return {stage: cuts - gone.get(stage, Cuts()) for stage, cuts in before.cuts.items()}
+
+
+def _without(cell: Cell, gone: Cell) -> Cell:
+    """What a cell is without some of its documents."""
+    tokens = None if cell.tokens is None or gone.tokens is None else cell.tokens - gone.tokens
+    sums = {"documents": cell.documents - gone.documents, "bytes": cell.bytes - gone.bytes, "tokens": tokens}
+    return cell.model_copy(update=sums)
 
 
 def _summed(cells: Iterable[Cell]) -> tuple[Cell, ...]:

@@ -17,13 +17,18 @@ _SURVEYED = (
     "decides by a survey of the whole corpus, which a refresh does not repeat; only a whole run does (`curation run`, "
     "or this refresh with --redo, which becomes one)"
 )
+_REPEATS = (
+    "cuts what documents of one run share, and a refresh does not compare with those that are kept already; set "
+    "refresh.repeats to among_new to compare the new ones with each other only, or do everything anew (`curation run`, "
+    "or this refresh with --redo, which becomes one)"
+)
 _SOURCES = "sources."
 """What the parts of a meaning begin with that say how one source is read."""
 
 
 def check_meaning(recipe: Recipe, base: Manifest) -> None:
     """Raises RedoError, naming every part of the recipe that means something else than when the base's files were read,
-    and what reading them again would cost."""
+    or that a refresh does not do unless the recipe says so, and what reading all files again would cost."""
     now, is_now = recipe.meaning(), recipe.model_dump(mode="json")
     changed = _changed(now, base)
     problems = [
@@ -34,8 +39,11 @@ def check_meaning(recipe: Recipe, base: Manifest) -> None:
     ]
     surveyed = [f"stages.{stage.name}" for stage in recipe.surveyed]
     problems += [Problem(name, _SURVEYED) for name in surveyed if name in changed]
+    if recipe.refresh.repeats == "redo":
+        problems += [Problem(f"stages.{stage.name}", _REPEATS) for stage in recipe.span_stages]
     if problems:
-        raise RedoError([*problems, Problem("", _cost(problems, base))])
+        made = f"version {base.version} was made by another recipe: " if changed else ""
+        raise RedoError([*problems, Problem("", made + _cost(problems, base))])
 
 
 def means_the_same(recipe: Recipe, base: Manifest) -> bool:
@@ -89,7 +97,7 @@ def _cost(problems: Sequence[Problem], base: Manifest) -> str:
     seconds = size / BYTES_PER_CORE_S
     time = f"{seconds / 60:,.0f} minutes" if seconds > 120 else f"{max(seconds, 1):.0f} s"
     return (
-        f"version {base.version} was made by another recipe: {len(files):,} files, {size:,} bytes as they are stored, "
-        f"must be read again (about {time} of one core, more where they are compressed). Allow it with "
-        "--redo, which curates everything anew, or give the recipe another output"
+        f"{len(files):,} files, {size:,} bytes as they are stored, must be read again (about {time} of one core, more "
+        "where they are compressed). Allow it with --redo, which curates everything anew, or give the recipe another "
+        "output"
     )

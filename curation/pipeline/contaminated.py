@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from curation import decision
-from curation.contamination import Contamination, Found, listed
+from curation.contamination import CANARY, Contamination, Found, listed
 from curation.corpus import Corpus
 from curation.document import ID, ROW, SHARD, SOURCE, TEXT, text_bytes
 from curation.errors import MissingError
 from curation.manifest import Manifest, Part
 from curation.pipeline.progress import CountedRunner, Watch, unwatched
-from curation.recipe import Recipe
+from curation.recipe import validate_recipe
 from curation.runner.runner import Runner
 from curation.storage import open_storage
 
@@ -41,6 +41,10 @@ class BenchmarkFigures(BaseModel):
     items_hit: int
     documents: int
     """Documents that hold an item."""
+    documents_kept: int
+    """Those among them that the version keeps: cut, only marked, or found by this search."""
+    documents_with_canary: int
+    """Those that hold its canary."""
     chance_items: int
     """Items of which documents hold something, but none enough."""
     chance_documents: int
@@ -76,6 +80,8 @@ class ContaminationReport(BaseModel):
     """Of the version's content."""
     stage: str | None
     """The recipe's stage that found this; null where the kept documents were searched."""
+    action: Literal["drop", "cut", "tag"] | None
+    """What that stage does with a contaminated document; null where there is none."""
     registry: str
     registry_sha256: str | None
     rule: str
@@ -87,6 +93,8 @@ class ContaminationReport(BaseModel):
     """Documents that hold an item; of what a run found, dropped ones too."""
     contaminated_kept: int
     """Those among them that the version keeps as they were found."""
+    contaminated_dropped: int
+    """Those among them that the version does not keep at all, whichever stage has dropped them."""
     unlisted: int
     """Items in documents that hold more than the run has listed; they are missing from the figures by benchmark."""
     benchmarks: tuple[BenchmarkFigures, ...]
@@ -149,8 +157,8 @@ def check_contamination(
     for name in sorted({*named, *by_name}):
         counts = {what: named[name][what] for what in ("items", "findable", "too_short", "too_common")}
         counts["findable"] -= counts["too_common"]
-        nothing = BenchmarkFigures(benchmark=name, items_hit=0, documents=0, chance_items=0, chance_documents=0)
-        benchmarks.append(by_name.get(name, nothing).model_copy(update=counts))
+        figures = by_name.get(name) or _figures(name, [], stage.bar)
+        benchmarks.append(figures.model_copy(update=counts))
     return report.model_copy(update={"benchmarks": tuple(benchmarks)})
 
 
@@ -173,10 +181,9 @@ def search_part(url: str, stage: Contamination, part: Part) -> Searched:
 
 def found_by_run(corpus: Corpus, number: int | None = None) -> list[ContaminationReport]:
     """What each contamination stage of a version's recipe found, in the documents that reached it, from the decisions
-    alone. Raises MissingError where the recipe has none."""
+    alone. Raises MissingError where the recipe has none, RecipeError where it is not valid any more."""
     manifest = corpus.manifest_of(corpus.readable(number))
-    recipe = Recipe.model_validate(manifest.recipe)
-    stages = [stage for stage in recipe.row_stages if isinstance(stage, Contamination)]
+    stages = [stage for stage in validate_recipe(manifest.recipe).row_stages if isinstance(stage, Contamination)]
     if not stages:
         raise MissingError(
             f"{corpus.url}: the recipe of version {manifest.version} has no contamination stage; "
@@ -213,6 +220,7 @@ def _report(
         version=manifest.version,
         digest=manifest.digest,
         stage=name,
+        action=None if name is None else stage.action,
         registry=stage.registry,
         registry_sha256=stage.registry_sha256,
         rule=stage.rule,
@@ -221,6 +229,7 @@ def _report(
         bytes=sum(part.bytes for part in parts),
         contaminated=len(hits),
         contaminated_kept=sum(each.place.outcome == decision.KEPT for each in hits) if stage.action != "cut" else 0,
+        contaminated_dropped=sum(each.place.outcome != decision.KEPT for each in hits),
         unlisted=sum(each.items - len(each.found) for each in findings),
         benchmarks=tuple(_by_benchmark(findings, stage.bar)),
         worst=tuple(_hit(each, _held(each, stage.bar)) for each in worst[:WORST]),
@@ -238,19 +247,24 @@ def _hit(finding: Finding, items: int) -> Hit:
 
 
 def _by_benchmark(findings: Sequence[Finding], bar: float) -> Iterable[BenchmarkFigures]:
-    items: dict[tuple[str, bool], set[str]] = defaultdict(set)
-    documents: dict[tuple[str, bool], set[tuple[Any, ...]]] = defaultdict(set)
+    by_name: dict[str, list[tuple[Place, Found]]] = defaultdict(list)
     for finding in findings:
         for found in finding.found:
-            key = (found.benchmark, found.score >= bar)
-            items[key].add(found.item)
-            documents[key].add(finding.place[:3])
-    for name in sorted({benchmark for benchmark, _ in items}):
-        yes, no = (name, True), (name, False)
-        yield BenchmarkFigures(
-            benchmark=name,
-            items_hit=len(items[yes]),
-            documents=len(documents[yes]),
-            chance_items=len(items[no] - items[yes]),
-            chance_documents=len(documents[no] - documents[yes]),
-        )
+            by_name[found.benchmark].append((finding.place, found))
+    return [_figures(name, by_name[name], bar) for name in sorted(by_name)]
+
+
+def _figures(name: str, found: Sequence[tuple[Place, Found]], bar: float) -> BenchmarkFigures:
+    """Of one benchmark, from all that was found of its items."""
+    hits = [(place, item) for place, item in found if item.score >= bar]
+    chances = [(place, item) for place, item in found if item.score < bar]
+    items, documents = {item.item for _, item in hits}, {place[:3] for place, _ in hits}
+    return BenchmarkFigures(
+        benchmark=name,
+        items_hit=len(items),
+        documents=len(documents),
+        documents_kept=len({place[:3] for place, _ in hits if place.outcome == decision.KEPT}),
+        documents_with_canary=len({place[:3] for place, item in hits if item.item == CANARY}),
+        chance_items=len({item.item for _, item in chances} - items),
+        chance_documents=len({place[:3] for place, _ in chances} - documents),
+    )

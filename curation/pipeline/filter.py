@@ -23,7 +23,7 @@ from curation.errors import AccountingError, InputError
 from curation.pipeline.addresses import ADDRESSES, read_table
 from curation.pipeline.inputs import Shard
 from curation.recipe import Recipe
-from curation.report import EXAMPLES, EXCERPT, Example, Report, example_order, first_examples
+from curation.report import EXAMPLES, Example, Quote, Report, Span, example_order, first_examples, quote
 from curation.sources import Failure
 from curation.stage import Evidence, RowStage
 from curation.text.signals import with_signals
@@ -32,6 +32,8 @@ from curation.work import Work
 
 BYTES = "bytes"
 """The column of decisions with the size of the text."""
+_SHOWN = [name for name in Example.model_fields if name not in ("order", *Quote._fields)]
+"""The columns of decisions that an example has."""
 PART_BYTES = 64 << 20
 """A part is closed once the documents that go on in it reach this size in memory, with their values."""
 PART_ROWS = 1 << 17
@@ -212,16 +214,22 @@ class _OpenPart:
         self.failed += count
         self._broken += [uri] * any(failure.ends_file for failure in failures)
         for failure in failures:
-            self._failures.setdefault(failure.reason, f"{failure.reason} ({uri}, {_located(failure)})")
+            self._failures.setdefault(failure.reason, f"{failure.reason} ({uri}, {self._told(failure)})")
         columns = {
             document.SOURCE: pa.array([self.shard.source.name] * count),
             document.SHARD: pa.array([uri] * count),
             document.ROW: pa.array([failure.row for failure in failures]),
             "outcome": pa.array([decision.FAILED] * count),
             "reason": pa.array([failure.reason for failure in failures]),
-            "detail": pa.array([_located(failure) for failure in failures]),
+            "detail": pa.array([self._told(failure) for failure in failures]),
         }
         self._out.decide(count, columns, None)
+
+    def _told(self, failure: Failure) -> str:
+        """Where a failure is, and what was found; how the record begins only where nothing is to be redacted, for of
+        what cannot be read nobody knows what it holds."""
+        said = failure.detail if failure.line is None else f"line {failure.line}: {failure.detail}"
+        return f"{said}: it begins {failure.begins}" if failure.begins and not self.run.recipe.redactions else said
 
     def _go_on(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows and self._tombstones.concerns_texts:
@@ -300,7 +308,8 @@ class PartWriter:
         """Account for records that do not go on, with these columns of decisions."""
         decisions = decision.fill(self._decision_schema, rows, columns)
         self._decisions.append(decisions)
-        for reason, examples in examples_of(self.run.recipe.seed, decisions, texts, self._examples).items():
+        recipe = self.run.recipe
+        for reason, examples in examples_of(recipe, recipe.seed, decisions, texts, self._examples).items():
             self._examples[reason] = first_examples([*self._examples.get(reason, []), *examples])
 
     def go_on(self, batch: pa.RecordBatch) -> None:
@@ -370,13 +379,17 @@ def decision_columns(batch: pa.RecordBatch, language_column: str | None) -> dict
 
 
 def examples_of(
+    recipe: Recipe,
     seed: int,
     decisions: pa.RecordBatch,
-    texts: pa.Array | None,
+    texts: pa.LargeStringArray | None,
     known: Mapping[str, Sequence[Example]] = MappingProxyType({}),
 ) -> dict[str, list[Example]]:
     """The examples that these decisions give, by reason; only the chosen ones are looked at in full, and none that
-    would not be among the first beside those that are known already."""
+    would not be among the first beside those that are known already.
+
+    What the recipe's stages of privacy find is replaced in them, wherever the document was dropped.
+    """
     last = {reason: found[-1].order for reason, found in known.items() if len(found) == EXAMPLES}
     orders: dict[str, list[tuple[str, int]]] = {}
     shards, rows = decisions[document.SHARD].to_pylist(), decisions[document.ROW].to_pylist()
@@ -384,37 +397,57 @@ def examples_of(
         order = example_order(seed, shards[index], rows[index])
         if reason not in last or order <= last[reason]:
             orders.setdefault(reason, []).append((order, index))
-    chosen = {}
-    for reason, candidates in orders.items():
-        chosen[reason] = first_examples(
-            _example(decisions, texts, index, order) for order, index in sorted(candidates)[:EXAMPLES]
+    chosen = {reason: sorted(candidates)[:EXAMPLES] for reason, candidates in orders.items()}
+    rows = [row for candidates in chosen.values() for _, row in candidates]
+    about = decisions.take(pa.array(rows, pa.int64()))
+    excerpts = _excerpts(recipe, texts, about, rows)
+    found = dict(zip(rows, about.select(_SHOWN).to_pylist(), strict=True))
+    return {
+        reason: first_examples(
+            Example.model_validate(found[row] | {"order": order} | excerpts.get(row, Quote())._asdict())
+            for order, row in candidates
         )
-    return chosen
+        for reason, candidates in chosen.items()
+    }
 
 
-def _example(decisions: pa.RecordBatch, texts: pa.Array | None, index: int, order: str) -> Example:
-    def value(name: str) -> object:
-        return decisions[name][index].as_py()
-
-    names = (
-        "id",
-        "source",
-        "shard",
-        "row",
-        "value",
-        "threshold",
-        "detail",
-        "survivor",
-        "survivor_shard",
-        "survivor_row",
-    )
-    excerpt = "" if texts is None else str(texts[index].as_py())[:EXCERPT]
-    found = {name: value(name) for name in ("reason", *names)}
-    return Example.model_validate(found | {"order": order, "excerpt": excerpt})
+def _excerpts(
+    recipe: Recipe, texts: pa.LargeStringArray | None, decisions: pa.RecordBatch, rows: Sequence[int]
+) -> dict[int, Quote]:
+    """What is shown of the texts of these rows, which these decisions are about. Texts are redacted whole, for nobody
+    would know half of a number for one."""
+    if texts is None or not rows:
+        return {}
+    redacted = texts.take(pa.array(rows, pa.int64()))
+    plain = redacted.to_pylist()
+    for stage in recipe.redactions:
+        redacted = stage.redacted(redacted)
+    spans = _spans(recipe, plain, decisions)
+    return {
+        row: quote(after, _span_again(before, after, span))
+        for row, before, after, span in zip(rows, plain, redacted.to_pylist(), spans, strict=True)
+    }
 
 
-def _located(failure: Failure) -> str:
-    return failure.detail if failure.line is None else f"line {failure.line}: {failure.detail}"
+def _spans(recipe: Recipe, texts: Sequence[str], decisions: pa.RecordBatch) -> list[Span | None]:
+    """Where each text shows what decided, by the stage that dropped it."""
+    spans: list[Span | None] = [None] * len(texts)
+    for stage in recipe.row_stages:
+        own = pc.indices_nonzero(pc.equal(decisions["stage"], stage.name))
+        places = own.to_pylist()
+        found = stage.spans([texts[place] for place in places], decisions.take(own))
+        for place, span in zip(places, found, strict=True):
+            spans[place] = span
+    return spans
+
+
+def _span_again(before: str, after: str, span: Span | None) -> Span | None:
+    """Where what stands in this span of a text stands in the redacted one; None where something of it was replaced."""
+    if span is None or before == after:
+        return span
+    decided = before[slice(*span)]
+    start = after.find(decided)
+    return (start, start + len(decided)) if start >= 0 else None
 
 
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ from curation.dedup import DedupStage
 from curation.manifest import Kind
 from curation.recipe import Recipe
 from curation.recipe.gates import AMOUNTS, Gate
-from curation.report import Cell, Report, tokens_estimate
+from curation.report import Cell, Report
 
 READING: frozenset[Kind] = frozenset({"run", "refresh"})
 """The kinds of change that read input: of these alone something can be asked `over: new`."""
@@ -42,7 +42,8 @@ def _breaches(index: int, gate: Gate, report: Report, change: Change, past: _Pas
     title = f"gates.{index}: {gate.title}"
     if value is None:
         if measured.documents():
-            message = f"{title} cannot be told: it would be a share of nothing"
+            why = "not all documents are counted" if gate.metric == "tokens" else "it would be a share of nothing"
+            message = f"{title} cannot be told: {why}"
             yield Breach(gate=index, metric=gate.title, value=None, bound=None, message=message)
         return
     for bound, reference, why in _bounds_passed(gate, value, change.kind, past):
@@ -123,7 +124,7 @@ class _Past:
 
 
 def measure(gate: Gate, report: Report, duplicates: frozenset[str]) -> float | None:
-    """The number that a gate bounds; None where it is a share of nothing, or the report knows no such stage.
+    """The number that a gate bounds; None where it is a share of nothing, or the report has no such stage or count.
 
     `duplicates` are the names of the deduplicating stages.
     """
@@ -134,7 +135,7 @@ def measure(gate: Gate, report: Report, duplicates: frozenset[str]) -> float | N
         case "bytes":
             return report.bytes("kept")
         case "tokens":
-            return tokens_estimate(report.bytes("kept"))
+            return report.tokens("kept")
         case "failed_rate":
             return _share(report.documents("failed"), report.documents())
         case "duplicate_share":

@@ -66,6 +66,7 @@ def manifest_of(
         settled=dict(settled),
         documents=report.documents("kept"),
         bytes=report.bytes("kept"),
+        tokens=report.tokens("kept"),
     )
 
 

@@ -18,7 +18,8 @@ from curation.manifest import PieceFiles
 from curation.pipeline.addresses import ADDRESSES, positions, read_table
 from curation.pipeline.filter import Run
 from curation.pipeline.finish import cells_of, kept_path
-from curation.report import Cell
+from curation.pipeline.spans import cuts_of
+from curation.report import Cell, Cuts
 
 DROPS = pa.schema(
     [
@@ -87,6 +88,8 @@ class Rewritten(BaseModel):
     after: tuple[Cell, ...]
     removed: tuple[Cell, ...]
     """The documents that were kept and left with their file, or are dropped now."""
+    cuts: dict[str, Cuts]
+    """What had been cut out of those, by stage."""
     outdated: tuple[tuple[str, int], ...]
     """Those of the examples that are not what they were."""
 
@@ -99,6 +102,7 @@ def rewrite_piece(run: Run, item: Rewriting) -> Rewritten:
 
 def _rewrite(run: Run, item: Rewriting) -> Rewritten:
     storage, revision, files = run.work.storage, item.revision, item.files
+    tokens = run.recipe.tokens_column
     before = pq.read_table(io.BytesIO(corpus.read_part(storage, files.decisions)), use_threads=False)
     leaving = read_table(storage, revision.leaving, ADDRESSES)
     by_file = _reasons(before, revision)
@@ -114,9 +118,10 @@ def _rewrite(run: Run, item: Rewriting) -> Rewritten:
     after = _without_place(changed, stranded).filter(pc.invert(gone)).combine_chunks()
     return Rewritten(
         files=_write(run, item, after, pc.any(pc.or_(left, dropped)).as_py()),
-        before=cells_of(before),
-        after=cells_of(after),
-        removed=cells_of(removed),
+        before=cells_of(before, tokens),
+        after=cells_of(after, tokens),
+        removed=cells_of(removed, tokens),
+        cuts=cuts_of(run, removed),
         outdated=_outdated(item.examples, before.filter(pc.or_(gone, dropped))),
     )
 

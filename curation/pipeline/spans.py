@@ -1,4 +1,4 @@
-"""Cutting what the kept documents of a run share."""
+"""Cutting what the kept documents of a run share, and what the report says of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import document
-from curation.dedup.spans import SPANS, cut
+from curation.dedup.spans import SPANS, SpanStage, cut
 from curation.pipeline.filter import Run
+from curation.report import Cuts
 
 
 def without_spans(run: Run, batch: pa.RecordBatch, key: str | None, is_kept: pa.BooleanArray) -> pa.RecordBatch:
@@ -27,3 +28,20 @@ def without_spans(run: Run, batch: pa.RecordBatch, key: str | None, is_kept: pa.
     for name, values in done.values.items():
         batch = document.with_column(batch, name, pc.if_else(is_kept, values, pa.scalar(None, values.type)))
     return batch
+
+
+def cuts_of(run: Run, decisions: pa.RecordBatch | pa.Table) -> dict[str, Cuts]:
+    """What each stage that cuts repeated parts has cut, by these decisions on documents that are kept, or were."""
+
+    def total(stage: SpanStage, name: str) -> int:
+        return int(pc.sum(pc.cast(decisions[stage.column(name)], pa.int64())).as_py() or 0)
+
+    return {
+        stage.name: Cuts(
+            documents=int(pc.sum(pc.greater(decisions[stage.column("spans")], 0)).as_py() or 0),
+            stretches=total(stage, "spans"),
+            bytes=total(stage, "removed"),
+            whole=total(stage, "whole"),
+        )
+        for stage in run.recipe.span_stages
+    }

@@ -8,6 +8,7 @@ from functools import partial
 from curation.dedup import DedupResult, deduplicate
 from curation.dedup.known import Known
 from curation.dedup.spans import find_repeats
+from curation.pipeline.compiling import tell_compiling
 from curation.pipeline.cut import cut_part
 from curation.pipeline.filter import Filtered, Part, Run, filter_shard
 from curation.pipeline.finish import Ending, Finished, finish_part
@@ -23,6 +24,8 @@ from curation.stage import Frozen
 def filter_shards(run: Run, shards: Sequence[Shard], runner: Runner, watch: Watch) -> list[Part]:
     """What goes on of each shard, and the decisions on the rest."""
     done = documents = size = 0
+    if shards:
+        tell_compiling(run.recipe)
     watch(Progress(step="filter", done=0, total=len(shards)))
 
     def on_result(_: int, filtered: Filtered) -> None:
@@ -92,7 +95,9 @@ def find_spans(
         return nothing
     counted = CountedRunner(runner, "spans", watch)
     losers = verdicts.losers if verdicts else nothing
-    found = find_repeats(run.work.under("spans"), counted, shard_inputs(parts, 0), losers, run.recipe.span_stages)
+    text_bytes = sum(part.bytes for part in parts)
+    work = run.work.under("spans")
+    found = find_repeats(work, counted, shard_inputs(parts, 0), losers, run.recipe.span_stages, text_bytes)
     counted.end()
     return found
 

@@ -24,7 +24,7 @@ from curation.runner.runner import Runner
 from curation.stage import COUNT, Frozen, SurveyStage
 
 SUM_ROWS = 4_000_000
-"""So many counts, and those of one more table, are held at most while others are added to them."""
+"""So many counts, or twice as many as there are different ones, are held at most while one more table is read."""
 _GROUP = 64
 
 
@@ -177,10 +177,12 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
 def _total(run: Run, keys: Sequence[str]) -> pa.Table:
     """The counts under these keys, added up; an empty table where there are none."""
     held: list[pa.Table] = []
+    most = SUM_ROWS
     for key in keys:
         held.append(decision.unpack(run.work.storage.read(key)))
-        if sum(table.num_rows for table in held) > SUM_ROWS:
+        if sum(table.num_rows for table in held) > most:
             held = [added(held)]
+            most = max(SUM_ROWS, 2 * held[0].num_rows)
     return added(held) if held else pa.table({})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from curation.privacy.pii import Pii
+from curation.privacy.redaction import Redaction
 from curation.privacy.secrets import Secrets
 
-__all__ = ["Pii", "Secrets"]
+__all__ = ["Pii", "Redaction", "Secrets"]

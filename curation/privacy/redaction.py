@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from curation.document import TEXT, with_column, with_text
@@ -17,29 +16,33 @@ from curation.privacy.spans import Spans, exhausted, listed, replaced, values
 from curation.stage import Bound, RuleStage
 from curation.text.words import Int64
 
-Placeholder = Annotated[str, Field(pattern=r"^[<\[{|][^0-9@:=\s]*[>\]}|]$", max_length=64)]
+Placeholder = Annotated[str, Field(pattern=r"^[<\[{|][^0-9@:=\s\"'`]*[>\]}|]$", max_length=64)]
 _SEPARATORS = re.compile(rb"[\s().\-/]+")
 
 
 class Redaction(RuleStage):
     """A stage that finds places of some types in the text."""
 
-    rewrites: ClassVar[bool] = True
     TYPES: ClassVar[tuple[str, ...]] = ()
     """Every type that it knows, the most specific first."""
 
     action: Literal["redact", "drop", "tag"] = "redact"
     """`redact` replaces what is found; `drop` leaves the text as it is and drops documents by the bounds below, all
-    with a find if none is given; `tag` only counts."""
+    with a find if none is given; `tag` only counts. Whatever it is, what is found is replaced in all that a report
+    shows of documents that any stage drops."""
     max_count: Annotated[int, Field(ge=0)] | None = None
     """A document with more finds than this is dropped."""
     max_counts: Mapping[str, Annotated[int, Field(ge=0)]] = {}
     """The same by type: `{email: 5}`."""
     placeholders: Mapping[str, Placeholder] = {}
     """What replaces a type; default its name, as `<EMAIL>`. It begins and ends in brackets or bars, and has no digit,
-    white space, @, : or =."""
+    white space, quotation mark, @, : or =."""
     numbered: bool = False
     """Whether different values of a document get numbers (`<EMAIL_1>`, `<EMAIL_2>`), and equal ones the same."""
+
+    @property
+    def rewrites(self) -> bool:
+        return self.action == "redact"
 
     @property
     @abstractmethod
@@ -80,10 +83,8 @@ class Redaction(RuleStage):
         return super().thresholds() | ({"max_counts"} if self.action != "tag" else set())
 
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Adds how often each type was found, the `total`, and `spans`: where, in code points of the text as it came.
-
-        The text of a document that is dropped is redacted whatever the action, so that no example shows what it held.
-        """
+        """Adds how often each type was found, the `total`, and `spans`: where, in code points of the text as it
+        came."""
         text = batch[TEXT]
         spans = exhausted(text, self.find, self._names)
         counts = np.zeros((batch.num_rows, len(self.TYPES)), np.int64)
@@ -92,15 +93,13 @@ class Redaction(RuleStage):
             batch = with_column(batch, self.column(name), pa.array(counts[:, self.TYPES.index(name)]))
         batch = with_column(batch, self.column("total"), pa.array(counts.sum(axis=1)))
         batch = with_column(batch, self.column("spans"), listed(text, spans, self.TYPES))
-        hidden = self._hidden(batch, spans)
-        return with_text(batch, replaced(text, hidden, self._names(text, hidden))) if hidden.size else batch
+        is_new = self.rewrites and spans.size > 0
+        return with_text(batch, replaced(text, spans, self._names(text, spans))) if is_new else batch
 
-    def _hidden(self, batch: pa.RecordBatch, spans: Spans) -> Spans:
-        """The places that are replaced."""
-        if self.action == "redact":
-            return spans
-        dropped = pc.is_valid(self.drop_reasons(batch)).to_numpy(zero_copy_only=False)
-        return spans.of(dropped[spans.documents])
+    def redacted(self, text: pa.LargeStringArray) -> pa.LargeStringArray:
+        """The texts with all that is found replaced, whatever the action."""
+        spans = exhausted(text, self.find, self._names)
+        return replaced(text, spans, self._names(text, spans))
 
     def _names(self, text: pa.LargeStringArray, spans: Spans) -> list[bytes]:
         """What replaces each place."""

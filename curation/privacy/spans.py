@@ -102,7 +102,8 @@ def exhausted(
     """What `find` finds in the texts, and in them with that replaced by what `name` gives, until it finds nothing: a
     neighbour that is gone can leave a number standing by itself. So what is redacted holds nothing more to redact.
 
-    Only texts in which something was found are looked at again.
+    Only texts in which something was found are looked at again. Of what is found around an earlier find (a password
+    with a key in it) the parts beside that one are taken.
     """
     found = find(text)
     fresh = found
@@ -111,7 +112,7 @@ def exhausted(
         part, inside = _only(text, found, rows)
         names = name(part, inside)
         more = find(replaced(part, inside, names))
-        fresh = _moved_back(more, inside, names, text, part, rows)
+        fresh = _beside(_moved_back(more, inside, names, text, part, rows), found)
         found = in_order([found, fresh])
     return found
 
@@ -133,14 +134,29 @@ def _moved_back(
     part: pa.LargeStringArray,
     rows: Int64,
 ) -> Spans:
-    """What was found in the rewritten rows, where it stands in the texts. No replacement is a part of it."""
+    """What was found in the rewritten rows, where it stands in the texts. It may have replacements within it, but none
+    holds where it begins or ends."""
     widths = np.array([len(each) for each in names], np.int64)
     lost = np.cumsum(inside.ends - inside.starts - widths)  # by the end of each span
     new_ends = inside.ends - lost
-    before = np.concatenate([[0], lost])[np.searchsorted(new_ends, more.starts, "right")]
+    before = np.concatenate([[0], lost])
     documents = rows[more.documents]
-    shift = before + _offsets(text)[documents] - _offsets(part)[more.documents]
-    return Spans(documents, more.starts + shift, more.ends + shift, more.kinds)
+    shift = _offsets(text)[documents] - _offsets(part)[more.documents]
+    starts, ends = (
+        places + before[np.searchsorted(new_ends, places, "right")] + shift for places in (more.starts, more.ends)
+    )
+    return Spans(documents, starts, ends, more.kinds)
+
+
+def _beside(spans: Spans, taken: Spans) -> Spans:
+    """The parts of the spans that lie before, between and behind the taken ones within them."""
+    firsts, lasts = (np.searchsorted(taken.starts, places) for places in (spans.starts, spans.ends))
+    parts = []
+    for k, (document, start, end, kind) in enumerate(zip(*(column.tolist() for column in spans), strict=True)):
+        within = slice(firsts[k], lasts[k])
+        edges = [start, *np.stack([taken.starts[within], taken.ends[within]], 1).reshape(-1).tolist(), end]
+        parts += [(document, a, b, kind) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+    return Spans(*np.array(parts, np.int64).reshape(-1, 4).T)
 
 
 def _offsets(text: pa.LargeStringArray) -> Int64:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curation.document import SOURCE, TEXT, with_column
-from curation.errors import InputError, ModelError, Problem, RecipeError
+from curation.errors import InputError, MissingError, ModelError, Problem, RecipeError
 from curation.quality.card import POSITIVE, SUFFIX, card_beside
 from curation.quality.ranks import CORPUS, RankTable, above_top, borders_of, count_scores, rank_tables
 from curation.quality.view import View, viewed
 from curation.stage import Evidence, Frozen, Name, Sha256, SurveyStage
 from curation.storage.pinned import read_pinned
-from curation.text.fasttext import MOST_BYTES, Model, parse_model
+from curation.text.fasttext import BEGINNING, MOST_BYTES, Model, parse_model
 
 LOW_SCORE, LOW_RANK = "low_score", "low_rank"
 SCORE, RANK, BUCKET = "score", "rank", "bucket"
@@ -46,7 +46,13 @@ class Classifier(BaseModel):
 
     def load(self) -> tuple[Model, str]:
         """The model and its digest. Raises ModelError where it is missing, damaged or another."""
-        return read_pinned(self.path, self.sha256, _parse, MOST_BYTES)
+        try:
+            return read_pinned(self.path, self.sha256, _parse, MOST_BYTES, BEGINNING)
+        except ModelError as error:
+            if not isinstance(error.__cause__, MissingError):
+                raise
+            command = f"curation quality train --positive GOOD --negative BAD --view {self.view} --out {self.path}"
+            raise ModelError(f"{error}; to train one from good and bad documents: {command}") from error
 
 
 class Thresholds(BaseModel):
@@ -246,9 +252,10 @@ class QualityClassifier(SurveyStage):
     def _ranked(self) -> list[str]:
         return self._scored() or [SCORE]
 
-    def _thresholds(self) -> Iterator[Thresholds]:
-        yield Thresholds(min_score=self.min_score, keep_top=self.keep_top)
-        yield from (*self.by_language.values(), *self.by_source.values())
+    def _thresholds(self) -> list[Thresholds]:
+        """All that there are: the stage's own, those of languages, those of sources."""
+        own = Thresholds.model_construct(min_score=self.min_score, keep_top=self.keep_top)
+        return [own, *self.by_language.values(), *self.by_source.values()]
 
     def _values(self, batch: pa.RecordBatch, name: str) -> Array:
         column = batch[self.column(name)]

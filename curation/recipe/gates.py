@@ -22,9 +22,9 @@ class Gate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     metric: Metric
-    """`documents`, `bytes`, `tokens` that are kept (tokens are estimated); `drop_rate`, dropped of those that came to
-    the stage; `failed_rate` and `duplicate_share`, unreadable and dropped as duplicates of all records;
-    `language_share` and `source_share`, of the kept documents."""
+    """`documents`, `bytes`, `tokens` that are kept (`tokens` needs a stage that counts them); `drop_rate`, dropped of
+    those that came to the stage; `failed_rate` and `duplicate_share`, unreadable and dropped as duplicates of all
+    records; `language_share` and `source_share`, of the kept documents."""
     of: str | None = None
     """Of what: a stage or a `stage.reason` for `drop_rate` (default: all stages), a language, a source."""
     over: Literal["version", "new"] = "version"

@@ -50,6 +50,8 @@ def _read(text: str) -> Any:
             return _read_yaml(text)
         except yaml.YAMLError as not_yaml:
             raise yaml.YAMLError(f"not JSON: {not_json}; and {not_yaml}") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise yaml.YAMLError(f"not JSON: {error}") from None
 
 
 def _read_yaml(text: str) -> Any:
@@ -84,7 +86,9 @@ class _StrictLoader(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.tag not in (_TEXT, _MERGE):
-                raise _error(f"the key {key.value if isinstance(key, yaml.ScalarNode) else key.id} is no text", key)
+                is_scalar = isinstance(key, yaml.ScalarNode)
+                advice = f'; write "{key.value}"' if is_scalar else ""
+                raise _error(f"the key {key.value if is_scalar else key.id} is no text{advice}", key)
             if key.value in seen:
                 raise _error(f"the key {key.value!r} stands twice", key)
             seen.add(key.value)

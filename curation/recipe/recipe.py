@@ -17,7 +17,7 @@ from curation import contamination, language, mixture, privacy, quality, rules
 from curation.dedup import DedupStage, ExactDedup, MinHashDedup
 from curation.dedup.spans import SpanStage
 from curation.errors import Problem, RecipeError, StorageError
-from curation.mixture import Mixture, misfits
+from curation.mixture import UNCOUNTED, Mixture, Tokens, misfits
 from curation.recipe.gates import Gate
 from curation.recipe.refresh import Refresh, Retention
 from curation.sources import READING_VERSION, Limits, Source
@@ -100,6 +100,7 @@ class Recipe(BaseModel):
                 *_reserved_names(stages),
                 *_wrong_order(stages),
                 *_behind_survey(stages),
+                *_counted_too_early(stages),
                 *_unknown_quality(stages),
                 *_wrong_scope(stages),
                 *_unknown_groups(stages, info.data.get("sources")),
@@ -127,9 +128,20 @@ class Recipe(BaseModel):
         return [stage for stage in self.stages if isinstance(stage, RowStage)]
 
     @property
+    def redactions(self) -> list[privacy.Redaction]:
+        """The stages that look for what nobody is to see, in order."""
+        return [stage for stage in self.stages if isinstance(stage, privacy.Redaction)]
+
+    @property
     def surveyed(self) -> list[SurveyStage]:
         """The stages that decide by a survey of all documents, in order."""
         return [stage for stage in self.stages if isinstance(stage, SurveyStage) and stage.is_surveyed]
+
+    @property
+    def tokens_column(self) -> str | None:
+        """The column that counts the documents' tokens: that of the last `tokens` stage; None without one."""
+        counting = [stage for stage in self.stages if isinstance(stage, Tokens)]
+        return counting[-1].column("count") if counting else None
 
     @property
     def exact(self) -> ExactDedup | None:
@@ -271,6 +283,18 @@ def _behind_survey(stages: Sequence[Stage]) -> Iterator[Misfit]:
             )
 
 
+def _counted_too_early(stages: Sequence[Stage]) -> Iterator[Misfit]:
+    """A count of a text that is not the corpus's would be wrong without a word."""
+    for index, stage in enumerate(stages):
+        later = (each for each in stages[index + 1 :] if isinstance(each, RowStage) and each.rewrites)
+        if isinstance(stage, RowStage) and stage.counts_text and (rewriting := next(later, None)):
+            yield (
+                (index,),
+                f"{stage.name} counts the text before {rewriting.name} rewrites it, so its counts would not be those "
+                f"of the documents that are kept; move it behind {rewriting.name}",
+            )
+
+
 def _unknown_quality(stages: Sequence[Stage]) -> Iterator[Misfit]:
     """A column to compare must be a number, and be there when the documents are compared."""
     columns: dict[str, pa.DataType] = {}
@@ -321,7 +345,8 @@ def _unknown_groups(stages: Sequence[Stage], sources: Sequence[Source] | None) -
 
 
 def _unmatched_table(stage: Stage, stages: Sequence[Stage]) -> Iterator[str]:
-    """A table in other names of languages than those of the recipe's model would go for nothing without a word."""
+    """A table in other names of languages than those of the recipe's model would go for nothing without a word, and a
+    language that it leaves out would be judged as English is."""
     if isinstance(stage, RuleStage) and stage.table:
         kept = {label for each in stages if isinstance(each, language.Language) for label in each.keep}
         known = stage.languages()
@@ -329,6 +354,11 @@ def _unmatched_table(stage: Stage, stages: Sequence[Stage]) -> Iterator[str]:
             yield (
                 f"{stage.table} has none of the languages that are kept ({_listed(sorted(kept))}); it has "
                 f"{_listed(sorted(known)[:20])}: are they named by another model?"
+            )
+        elif missing := sorted(kept - known - stage.by_language.keys()):
+            yield (
+                f"{stage.table} says nothing of {_listed(missing)}, which would be judged by this stage's own options: "
+                f"give them in the table, keep them out, or say that it is meant by by_language: {{{missing[0]}: {{}}}}"
             )
 
 
@@ -340,6 +370,8 @@ def _unknown_of(gates: Sequence[Gate], sources: Sequence[Source], stages: Sequen
             yield (index, "of"), f"the recipe has no {what} {gate.of!r}; there are {_listed(known)}"
         if gate.metric == "duplicate_share" and not any(isinstance(stage, DedupStage) for stage in stages):
             yield (index, "metric"), "no stage looks for duplicates: add exact_dedup or minhash_dedup"
+        if gate.metric == "tokens" and not any(isinstance(stage, Tokens) for stage in stages):
+            yield (index, "metric"), "no stage counts tokens: add {kind: tokens}"
 
 
 def _measurable(gate: Gate, sources: Sequence[Source], stages: Sequence[Stage]) -> tuple[str, list[str]]:
@@ -355,9 +387,11 @@ def _measurable(gate: Gate, sources: Sequence[Source], stages: Sequence[Stage]) 
 
 
 def _mixture_misfits(mixture: Mixture, sources: Sequence[Source], stages: Sequence[Stage]) -> Iterator[Misfit]:
+    if not any(isinstance(stage, Tokens) for stage in stages):
+        yield (), UNCOUNTED
     first = next((stage for stage in stages if isinstance(stage, language.Language)), None)
     columns = pa.schema([field for stage in stages for field in stage.columns()])
-    return misfits(mixture, [source.name for source in sources], [*first.keep] if first else [], columns)
+    yield from misfits(mixture, [source.name for source in sources], [*first.keep] if first else [], columns)
 
 
 def _is_number(type_: pa.DataType) -> bool:

@@ -17,6 +17,10 @@ class Refresh(BaseModel):
     better_copies: Literal["stay", "replace"] = "stay"
     """What a new copy does that the deduplicating stages' `keep` prefers: nothing, so that what is kept stays kept, or
     take the kept one's place, which is recorded."""
+    repeats: Literal["redo", "among_new"] = "redo"
+    """What a refresh does where stages cut repeated parts, which compare the documents of one run only: everything
+    anew, which has to be allowed as for a recipe that has changed, or compare the documents that it reads with each
+    other and not with those that are kept, so that what an earlier version says stays once more."""
     promote: bool = True
     """Whether the duplicates of a document that is removed are decided anew, so that one of them may be kept."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,38 @@ from curation.mixture import Mixture
 from curation.recipe.recipe import Recipe
 from curation.sources import Limits, Source
 from curation.stage import stage_kinds
+
+EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping (`name: value`)",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number in digits, such as 1_000_000",
+    "int_type": "a whole number",
+    "model_attributes_type": "a mapping (`name: value`)",
+    "model_type": "a mapping (`name: value`)",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""What to write instead, by pydantic's name of what is wrong."""
+
+
+class _AsYaml(reprlib.Repr):
+    """Values as a recipe has them: `null` and `true`."""
+
+    def repr_NoneType(self, _value: None, _level: int) -> str:  # noqa: N802, reprlib calls it by the type's name
+        return "null"
+
+    def repr_bool(self, value: bool, _level: int) -> str:
+        return str(value).lower()
+
+
+SHORT = _AsYaml()
+SHORT.maxlevel = 1
+SHORT.maxstring = 60
+"""Shows the beginning of a wrong value; aliases could make the whole of it endless."""
 
 
 def validate_recipe(data: dict[str, Any]) -> Recipe:
@@ -68,7 +101,13 @@ def _problem(detail: Any) -> Problem:
     if len(location) > 2 and location[0] == "stages" and location[2] in kinds:
         del location[2]
     message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
+    if expected := EXPECTED.get(detail["type"]):
+        message = f"found {SHORT.repr(detail['input'])}, expected {expected}"
+        if isinstance(detail["input"], bool) and detail["type"] == "string_type":
+            message += "; YAML takes no, yes, on and off for truth values: put the word in quotation marks"
+    elif detail["type"] == "missing":
+        message = "must be given"
+    elif detail["type"] == "extra_forbidden":
         known = _fields_at(detail["loc"])
         close = difflib.get_close_matches(str(location[-1]), known, 1)
         message = "unknown option" + (f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from curation.render.steps import BAR, StepsDisplay, clock
 if TYPE_CHECKING:  # what is only shown need not be loaded: the services' commands show tables, and no corpus
     from curation.corpus import Corpus
     from curation.pipeline import Progress
-    from curation.report import Outcome, Report, Step
+    from curation.report import Cuts, Outcome, Report, Step
     from curation.sample import Harvest
     from curation.stage import Stage
     from curation.storage import Check
@@ -27,6 +28,10 @@ NAME_WIDTH = 48
 SHOWN_REASONS = 3
 SHOWN_EXAMPLES = 3
 SHOWN_LANGUAGES = 12
+DAYS = frozenset({"too_old", "too_new"})
+"""Reasons of `period` of which value and threshold are days."""
+MOST_ZEROS = 3
+"""Of a stage's values, more that are 0 share a line."""
 OUTCOMES: tuple[Outcome, ...] = ("kept", "dropped", "failed")
 
 
@@ -138,9 +143,23 @@ def funnel(report: Report, title: str) -> Table:
             f"{step.documents_out:,}",
             Text(bar(step.documents_out / everything), style="green", no_wrap=True),
             dropped,
-            Text(_reasons(step), style="dim"),
+            Text(cut(step.cuts) or _reasons(step), style="dim"),
         )
     return table
+
+
+def cut(cuts: Cuts | None) -> str:
+    """What a step cut out of documents that went on; empty for one that does not cut."""
+    if cuts is None:
+        return ""
+    stretches, documents = _counted(cuts.stretches, "stretch", "stretches"), _counted(cuts.documents, "document")
+    told = f"{stretches} cut out of {documents} ({size(cuts.bytes)})"
+    return f"{told}; {_counted(cuts.whole, 'document')} left whole" if cuts.whole else told
+
+
+def _counted(count: int, one: str, several: str = "") -> str:
+    """So many things, of which one is called this."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def _reasons(step: Step) -> str:
@@ -163,27 +182,32 @@ def why(reason: str) -> str:
 
 
 def _by_source(report: Report) -> Table:
-    return _outcomes("By source", "source", report.by("source").items())
+    return _outcomes("source", ((name, _counts(outcomes)) for name, outcomes in report.by("source").items()))
 
 
 def _by_language(report: Report) -> Table:
-    rows = sorted(report.by("language").items(), key=lambda item: -sum(item[1].values()))
-    shown: list[tuple[str, Any]] = [(label or "(not asked)", counts) for label, counts in rows[:SHOWN_LANGUAGES]]
+    return _outcomes("language", commonest({name: _counts(out) for name, out in report.by("language").items()}))
+
+
+def _counts(outcomes: Mapping[Outcome, int]) -> tuple[int, ...]:
+    """All that were read, and of these each outcome."""
+    return (sum(outcomes.values()), *(outcomes[outcome] for outcome in OUTCOMES))
+
+
+def commonest(languages: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Sequence[int]]]:
+    """The languages of which most was read (the first count), and the sums of all others."""
+    rows = sorted(languages.items(), key=lambda row: -row[1][0])
+    for name, counts in rows[:SHOWN_LANGUAGES]:
+        yield name or "(not asked)", counts
     if rest := rows[SHOWN_LANGUAGES:]:
-        sums = {outcome: sum(counts[outcome] for _, counts in rest) for outcome in OUTCOMES}
-        shown.append((f"{len(rest)} more", sums))
-    return _outcomes("By language", "language", shown)
+        yield f"{len(rest)} more", [sum(column) for column in zip(*(counts for _, counts in rest), strict=True)]
 
 
-def _outcomes(title: str, what: str, rows: Iterable[tuple[str, Any]]) -> Table:
-    table = new_table(title, what, ">read", ">kept", ">dropped", ">failed", ">kept %")
-    for name, counts in rows:
-        read = sum(counts.values())
-        table.add_row(
-            Text(visible(name)),
-            *(f"{count:,}" for count in (read, counts["kept"], counts["dropped"], counts["failed"])),
-            f"{counts['kept'] / max(read, 1):.1%}",
-        )
+def _outcomes(what: str, rows: Iterable[tuple[str, Sequence[int]]]) -> Table:
+    table = new_table(f"By {what}", what, ">read", ">kept", ">dropped", ">failed", ">kept %")
+    for name, (read, kept, *others) in rows:
+        counts = (f"{count:,}" for count in (read, kept, *others))
+        table.add_row(Text(visible(name)), *counts, f"{kept / max(read, 1):.1%}")
     return table
 
 
@@ -196,11 +220,12 @@ def _show_examples(console: Console, report: Report) -> None:
     console.print(Text("Some of what was dropped or failed, by rule", style="bold"))
     for reason, examples in by_reason.items():
         limits = sorted({example.threshold for example in examples if example.threshold is not None})
-        told = " to ".join(map(number, dict.fromkeys((limits[0], limits[-1])))) if limits else ""
+        ends = dict.fromkeys((limits[0], limits[-1])) if limits else ()
+        told = " to ".join(behind(limit, reason) for limit in ends)
         console.print(Text(f"{reason}{told and f', threshold {told}'}", style="cyan"))
         for example in examples[:SHOWN_EXAMPLES]:
             name = shortened(visible(example.id or f"{example.shard}, record {example.row}"), NAME_WIDTH)
-            line = Text(f"{number(example.value):>9}  {name:{NAME_WIDTH}}  ")
+            line = Text(f"{behind(example.value, reason):>9}  {name:{NAME_WIDTH}}  ")
             line.append(_about(example), style="dim")
             console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
     console.print()
@@ -230,6 +255,34 @@ def number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def measured(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a stage measured, as names and values; where it found nothing of many things, they share a line."""
+    zeros = [name for name, value in values.items() if value == 0 and not isinstance(value, bool)]
+    gathered = zeros if len(zeros) > MOST_ZEROS else ()
+    for name, value in values.items():
+        if name not in gathered and value not in ("", None):
+            yield name, _day(value) if name == "day" and "undated" in values else _shown(value)
+    if gathered:
+        yield ", ".join(gathered), number(0)
+
+
+def behind(value: float | None, reason: str | None) -> str:
+    """A value or threshold behind this reason, short; a day as its date."""
+    return _day(value) if value is not None and why(reason or "") in DAYS else number(value)
+
+
+def _day(value: float) -> str:
+    """A date from the number that `period` stores (20240131); empty for NaN, which is none."""
+    digits = f"{value:08.0f}"
+    return "" if math.isnan(value) else f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
+def _shown(value: str | float) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return visible(value) if isinstance(value, str) else number(value)
 
 
 def shortened(text: str, width: int) -> str:
@@ -303,11 +356,8 @@ def show_checks(console: Console, url: str, checks: Sequence[Check]) -> None:
     console.print(table)
 
 
-def stages_json() -> list[dict[str, Any]]:
-    """Every stage for programs, with its JSON Schema."""
-    import curation.recipe  # noqa: F401, which registers every family
-    from curation.stage import stage_kinds
-
+def stages_json(kinds: Mapping[str, type[Stage]]) -> list[dict[str, Any]]:
+    """Stages for programs, each with its JSON Schema."""
     return [
         {
             "kind": kind,
@@ -316,16 +366,13 @@ def stages_json() -> list[dict[str, Any]]:
             "reference": stage.reference,
             "schema": stage.model_json_schema(),
         }
-        for kind, stage in stage_kinds().items()
+        for kind, stage in kinds.items()
     ]
 
 
-def show_stages(console: Console) -> None:
-    """Every stage for people."""
-    import curation.recipe  # noqa: F401, which registers every family
-    from curation.stage import stage_kinds
-
-    for kind, stage in stage_kinds().items():
+def show_stages(console: Console, kinds: Mapping[str, type[Stage]]) -> None:
+    """Stages for people."""
+    for kind, stage in kinds.items():
         table = new_table(kind, "option", "default", "meaning")
         for name, field in stage.model_fields.items():
             if name not in ("kind", "name"):

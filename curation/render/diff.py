@@ -12,7 +12,7 @@ from curation.render import NAME_WIDTH, SHOWN_LANGUAGES, new_table, number, shor
 
 if TYPE_CHECKING:
     from curation.difference import Difference
-    from curation.difference.model import Cause, Documents, Drift, Excerpt, Group, Rule
+    from curation.difference.model import Cause, Changed, Documents, Excerpt, Group, Rule, Side
 
 SHOWN_RULES = 15
 SHOWN_DRIFT = 10
@@ -53,26 +53,39 @@ def _inputs(found: Difference) -> str:
 
 
 def _amounts(found: Difference) -> Table:
-    table = new_table("Kept documents", "", ">documents", ">text", ">tokens (estimated)")
+    table = new_table("Kept documents", "", ">documents", ">text", ">tokens")
     changed = found.changed.total
-    grown = changed.after.bytes - changed.before.bytes, changed.after.tokens - changed.before.tokens
     rows = (
-        (f"version {found.a.version}", f"{found.a.documents:,}", size(found.a.bytes), f"{found.a.tokens:,}"),
+        _side(found.a),
         ("added", *_signed(found.added, 1)),
         ("removed", *_signed(found.removed, -1)),
-        ("changed", f"{changed.documents:,}", _grown(grown[0]), f"{grown[1]:+,}" if grown[1] else "0"),
-        (f"version {found.b.version}", f"{found.b.documents:,}", size(found.b.bytes), f"{found.b.tokens:,}"),
+        ("changed", f"{changed.documents:,}", _grown(changed.after.bytes - changed.before.bytes), _more(changed)),
+        _side(found.b),
     )
     for row in rows:
         table.add_row(*row)
     return table
 
 
+def _side(side: Side) -> tuple[str, str, str, str]:
+    tokens = "" if side.tokens is None else f"{side.tokens:,}"
+    return f"version {side.version}", f"{side.documents:,}", size(side.bytes), tokens
+
+
 def _signed(found: Documents, sign: int) -> tuple[str, str, str]:
     total = found.total
     if not total.documents:
         return "0", "0", "0"
-    return f"{sign * total.documents:+,}", _grown(sign * total.bytes), f"{sign * total.tokens:+,}"
+    tokens = "" if total.tokens is None else f"{sign * total.tokens:+,}"
+    return f"{sign * total.documents:+,}", _grown(sign * total.bytes), tokens
+
+
+def _more(changed: Changed) -> str:
+    """How many tokens the changed documents have gained; empty where they were not all counted."""
+    before, after = changed.before.tokens, changed.after.tokens
+    if before is None or after is None:
+        return ""
+    return f"{after - before:+,}" if after != before else "0"
 
 
 def _grown(count: int) -> str:
@@ -142,7 +155,7 @@ def _rate(rule: Rule, name: str) -> str:
 
 def _show_drift(console: Console, found: Difference) -> None:
     """The distributions that have moved more than chance explains; one sentence where none has."""
-    moved = [drift for drift in found.drift if drift.reading in {"some", "large"} and _is_more_than_chance(drift)]
+    moved = [drift for drift in found.drift if drift.reading in {"some", "large"} and drift.exceeds_chance]
     if not moved:
         largest = max((drift.psi or 0.0 for drift in found.drift), default=0.0)
         told = f"No distribution has moved beyond chance: the largest index is {largest:.3f} of {len(found.drift)}."
@@ -159,10 +172,6 @@ def _show_drift(console: Console, found: Difference) -> None:
         table.add_row(f"{len(moved) - SHOWN_DRIFT} more")
     console.print(table)
     console.print()
-
-
-def _is_more_than_chance(drift: Drift) -> bool:
-    return (drift.psi or 0.0) > 2 * (drift.chance or 0.0)
 
 
 def _show_samples(console: Console, found: Difference) -> None:

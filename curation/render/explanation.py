@@ -10,7 +10,7 @@ from rich.text import Text
 
 from curation import document
 from curation.decision import KEPT
-from curation.render import new_table, number, survivor, visible, why
+from curation.render import behind, measured, new_table, number, survivor, visible, why
 
 if TYPE_CHECKING:
     from curation.corpus import Corpus, Version
@@ -46,11 +46,12 @@ def show_explanation(console: Console, corpus: Corpus, version: Version, documen
         console.print(f"The input held this id {len(explained)} times.")
     for row, chain in explained:
         console.print()
-        console.print(Text(f"{visible(row['id'])}: {_sentence(row)}", style="bold"))
+        console.print(Text(f"{visible(row['id'])}: {_sentence(row)}", style="bold"), soft_wrap=True)
         console.print(Text(f"source {row['source']}, {visible(row['shard'])}, record {row['row']}"), soft_wrap=True)
         decided = f"recorded in version {row['version']}" if row["version"] != manifest.version else f"run {row['run']}"
         console.print(Text(f"version {manifest.version}, {decided}, {row['bytes'] or 0:,} bytes of text"))
         console.print(_values(manifest, row))
+        _show_cuts(console, manifest, row)
         _show_chain(console, chain)
 
 
@@ -86,14 +87,29 @@ def _values(manifest: Manifest, row: Row) -> Table:
     table = new_table("", "stage", "value", ">measured")
     names = [str(stage["name"]) for stage in manifest.recipe["stages"]]  # type: ignore[attr-defined]
     for name in names:
-        values = {key: value for key, value in row.items() if key.startswith(f"{name}.") and value is not None}
-        for index, (key, value) in enumerate(values.items()):
-            shown = visible(value) if isinstance(value, str) else number(value)
-            table.add_row(name if index == 0 else "", why(key), shown)
+        values = {why(key): value for key, value in row.items() if key.startswith(f"{name}.") and value is not None}
+        values.pop("cuts", None)
+        for index, (key, shown) in enumerate(measured(values)):
+            table.add_row(name if index == 0 else "", key, shown)
         if row["stage"] == name:
             table.add_row(name if not values else "", Text("dropped here", style="red"), "")
             break
     return table
+
+
+def _show_cuts(console: Console, manifest: Manifest, row: Row) -> None:
+    """What was cut out of the document because it stands elsewhere first."""
+    from curation.dedup.spans import listed
+
+    for stage in manifest.recipe["stages"]:  # type: ignore[attr-defined]
+        cuts = listed(row.get(f"{stage['name']}.cuts"))
+        for taken in cuts:
+            first = visible(taken.first_id or "a document without id")
+            where = f"{visible(taken.first_shard)}, record {taken.first_row}, at {taken.first_begin:,}"
+            told = f"{stage['name']} cut {taken.end - taken.begin:,} bytes at {taken.begin:,}"
+            console.print(Text(f"{told}; they stand first in {first} ({where})"), soft_wrap=True)
+        if (rest := (row.get(f"{stage['name']}.spans") or 0) - len(cuts)) > 0:
+            console.print(Text(f"{stage['name']} cut {rest:,} more"))
 
 
 def _show_chain(console: Console, chain: Chain) -> None:
@@ -123,7 +139,7 @@ def _sentence(row: dict[str, Any]) -> str:
         return "kept"
     text = f"{row['outcome']} by {row['reason']}"
     if row["value"] is not None and row["threshold"] is not None:
-        text += f": measured {number(row['value'])}, threshold {number(row['threshold'])}"
+        text += f": measured {behind(row['value'], row['reason'])}, threshold {behind(row['threshold'], row['reason'])}"
     if row["detail"]:
         text += f" ({visible(row['detail'])})"
     if row["survivor"]:

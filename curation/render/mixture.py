@@ -23,10 +23,9 @@ def show_mixture(console: Console, report: MixtureReport) -> None:
         named = [visible(part.group), *([visible(part.tier)] if has_tiers else [])]
         table.add_row(*named, *_numbers(part, most))
     console.print(table)
-    method = "estimated as " if report.is_estimate else "counted by "
     for line in (
         f"{report.seen:,} of {report.budget:,} tokens are seen, of {report.tokens:,} that there are in "
-        f"{report.documents:,} documents; {method}{visible(report.tokenizer)}.",
+        f"{report.documents:,} documents; counted by {visible(report.tokenizer)}.",
         f"They are worth {report.effective_tokens:,.0f} fresh ones "
         f"({report.effective_tokens_uncapped:,.0f} without caps).",
         f"KL from target {report.kl_target:.4f}, from natural {report.kl_natural:.4f}, from even {report.kl_even:.4f} "

@@ -11,23 +11,29 @@ from curation.whatif.model import Amount, Sweep
 WIDTH, MARGIN, LABEL, PANEL, GAP = 960, 28, 78, 190, 56
 SURE, OPEN, GUESS, NOW = "#2f7d5b", "#b9dccb", "#1c2430", "#3b6ea5"
 INK, QUIET, RULE = "#1c2430", "#4a5565", "#d7dbe0"
-SAID = "Dark: kept at least. Light: up to what may be kept. Line: the estimate. Blue: the value of the version."
-TICKS = 4
+LEGEND = (
+    (SURE, "■", "kept at least"),
+    (OPEN, "■", "up to what may be kept"),
+    (GUESS, "—", "probably"),
+    (NOW, "▬", "the version's own value"),
+)
+SAID = "What would be kept: at least (dark), at most (light), probably (line), for each value of a threshold."
 SHOWN_VALUES = 12
+GAP_BETWEEN = " \u2002 "
 
 
 def draw_sweep(sweep: Sweep) -> str:
     """A bar a value, in two panels with a zero baseline each. Readable on light and dark pages."""
     has_tokens = sweep.before.tokens is not None
     panels: list[tuple[str, Callable[[Amount], int], Callable[[int], str]]] = [
-        ("documents", lambda amount: amount.documents, lambda count: f"{count:,}"),
-        ("tokens", lambda amount: amount.tokens or 0, lambda count: f"{count:,}")
+        ("documents kept", lambda amount: amount.documents, lambda count: f"{count:,}"),
+        ("tokens kept", lambda amount: amount.tokens or 0, lambda count: f"{count:,}")
         if has_tokens
-        else ("text", lambda amount: amount.bytes, size),
+        else ("text kept", lambda amount: amount.bytes, size),
     ]
-    title = f"{sweep.path}, version {sweep.version}"
+    title = f"What version {sweep.version} would keep"
     top = MARGIN + 76
-    height = top + len(panels) * (PANEL + GAP) + MARGIN
+    height = top + len(panels) * (PANEL + GAP)
     drawn = "\n".join(
         _panel(sweep, name, measure, said, top + index * (PANEL + GAP))
         for index, (name, measure, said) in enumerate(panels)
@@ -37,28 +43,30 @@ def draw_sweep(sweep: Sweep) -> str:
  font-family="ui-sans-serif, system-ui, Segoe UI, Helvetica, Arial, sans-serif">
 <rect width="{WIDTH}" height="{height}" rx="12" fill="#ffffff" stroke="{RULE}"/>
 <text x="{MARGIN}" y="{MARGIN + 18}" font-size="20" font-weight="600" fill="{INK}">{escape(visible(title))}</text>
-<text x="{MARGIN}" y="{MARGIN + 44}" font-size="14" fill="{QUIET}">{SAID}</text>
+{_legend(MARGIN + 44)}
 {drawn}
+<text x="{(MARGIN + LABEL + WIDTH - MARGIN) / 2}" y="{height - 14}" font-size="13" font-weight="600"
+ text-anchor="middle" fill="{INK}">{escape(visible(sweep.path.removeprefix("stages.")))}</text>
 </svg>
 """
 
 
 def _panel(sweep: Sweep, name: str, measure: Callable[[Amount], int], said: Callable[[int], str], top: int) -> str:
     left, right, bottom = MARGIN + LABEL, WIDTH - MARGIN, top + PANEL
-    highest = _round_up(max(measure(point.answer.after.high) for point in sweep.points))
+    ticks = _ticks(max(measure(point.answer.after.high) for point in sweep.points), is_bytes=said is size)
+    highest = ticks[-1]
     step = (right - left) / len(sweep.points)
 
     def y(value: int) -> float:
         return bottom - value / highest * (PANEL - 20)
 
     parts = [f'<text x="{MARGIN}" y="{top + 4}" font-size="13" font-weight="600" fill="{INK}">{name}</text>']
-    for tick in range(TICKS + 1):
-        value = highest * tick // TICKS
-        parts.append(
-            f'<line x1="{left}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{RULE}"/>'
-            f'<text x="{left - 8}" y="{y(value) + 4:.1f}" font-size="11" text-anchor="end" '
-            f'fill="{QUIET}">{said(value)}</text>'
-        )
+    parts += [
+        f'<line x1="{left}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{RULE}"/>'
+        f'<text x="{left - 8}" y="{y(value) + 4:.1f}" font-size="11" text-anchor="end" '
+        f'fill="{QUIET}">{said(value)}</text>'
+        for value in ticks
+    ]
     every = -(-len(sweep.points) // SHOWN_VALUES)
     guesses: list[tuple[float, float]] = []
     for index, point in enumerate(sweep.points):
@@ -90,7 +98,15 @@ def _line(points: Sequence[tuple[float, float]]) -> str:
     return f'<polyline points="{places}" fill="none" stroke="{GUESS}" stroke-width="1.5"/>'
 
 
-def _round_up(value: int) -> int:
-    """A round number at or above the value, which TICKS divides."""
-    unit: int = TICKS * 10 ** max(0, len(str(value)) - 2)
-    return max(TICKS, -(-value // unit) * unit)
+def _legend(y: int) -> str:
+    marks = (f'<tspan fill="{colour}">{mark}</tspan> {what}' for colour, mark, what in LEGEND)
+    return f'<text x="{MARGIN}" y="{y}" font-size="14" fill="{QUIET}">{GAP_BETWEEN.join(marks)}</text>'
+
+
+def _ticks(most: int, *, is_bytes: bool) -> list[int]:
+    """From zero to at or above the value in at most six round steps: 1, 2 or 5 times a power of ten, of two for bytes'
+    units."""
+    unit = 1 << (10 * (max(1, most).bit_length() // 10)) if is_bytes else 1
+    steps = (round(unit * times * 10**power) for power in range(-3, 16) for times in (1, 2, 5))
+    step = next(step for step in steps if step >= 1 and step * 5 >= most)
+    return [*range(0, max(1, -(-most // step)) * step + 1, step)]

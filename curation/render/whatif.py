@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.render import NAME_WIDTH, bar, new_table, number, shortened, size, visible, why
-from curation.whatif.model import Amount, Group, Kept, Neighbour, Sweep, WhatIf
+from curation.whatif.model import Amount, Curve, Group, Kept, Neighbour, Sweep, WhatIf
 
 SHOWN_GROUPS = 12
 SHOWN_MOVES = 12
+SHOWN_POINTS = 24
+FULL_AND_LIGHT = "full: kept at least; light: up to what may be kept"
 
 
 def show_what_if(console: Console, answer: WhatIf) -> None:
@@ -46,21 +48,11 @@ def show_sweep(console: Console, sweep: Sweep) -> None:
     table = new_table("", ">value", "", ">kept at least", ">at most", ">probably", what, "")
     highest = max(point.answer.after.high.documents for point in sweep.points)
     for point in sweep.points:
-        after = point.answer.after
-        amount = after.estimate or after.low
-        table.add_row(
-            Text(_value(point.value), style="bold" if point.is_current else ""),
-            Text("now" if point.is_current else "", style="cyan"),
-            f"{after.low.documents:,}",
-            f"{after.high.documents:,}",
-            "?" if after.estimate is None else f"{after.estimate.documents:,}",
-            f"{amount.tokens:,}" if amount.tokens is not None else size(amount.bytes),
-            _range_bar(after, highest),
-        )
+        _add_point(table, point.value, point.answer.after, highest, is_current=point.is_current)
     console.print()
     console.print(Text(f"{sweep.corpus}, version {sweep.version}: {sweep.path}", style="bold"))
     console.print(table)
-    console.print(Text("full: kept at least; light: up to what may be kept", style="dim"))
+    console.print(Text(FULL_AND_LIGHT, style="dim"))
     console.print()
     for point in sweep.points:
         for edge in point.answer.edges:
@@ -71,12 +63,40 @@ def show_sweep(console: Console, sweep: Sweep) -> None:
     show_notes(console, tuple(dict.fromkeys(_general(note) for point in others for note in point.answer.notes)))
 
 
+def show_curve(console: Console, curve: Curve) -> None:
+    """Some of the points, evenly among them; the version's own always."""
+    what = ">tokens" if curve.before.tokens is not None else ">text"
+    table = new_table("", ">value", "", ">kept at least", ">at most", ">probably", what, "")
+    every = -(-len(curve.points) // SHOWN_POINTS)
+    highest = max(point.after.high.documents for point in curve.points)
+    for index, point in enumerate(curve.points):
+        if index % every == 0 or point.is_current or point is curve.points[-1]:
+            _add_point(table, point.value, point.after, highest, is_current=point.is_current)
+    console.print()
+    console.print(Text(f"{curve.corpus}, version {curve.version}: {curve.path}", style="bold"))
+    console.print(table)
+    console.print(Text(FULL_AND_LIGHT, style="dim"))
+
+
 def show_notes(console: Console, notes: Sequence[str]) -> None:
     """What limits the figures, a line each."""
     if notes:
         console.print()
     for note in notes:
         console.print(Text(f"Note: {visible(note)}", style="yellow"))
+
+
+def _add_point(table: Table, value: object, after: Kept, highest: int, *, is_current: bool) -> None:
+    amount = after.estimate or after.low
+    table.add_row(
+        Text(_value(value), style="bold" if is_current else ""),
+        Text("now" if is_current else "", style="cyan"),
+        f"{after.low.documents:,}",
+        f"{after.high.documents:,}",
+        "?" if after.estimate is None else f"{after.estimate.documents:,}",
+        f"{amount.tokens:,}" if amount.tokens is not None else size(amount.bytes),
+        _range_bar(after, highest),
+    )
 
 
 def _amounts(answer: WhatIf) -> Table:

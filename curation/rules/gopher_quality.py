@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
 from curation.rules.flavours import FlavouredStage
-from curation.rules.ratio import share, with_values
+from curation.rules.ratio import Count, Quantity, Share, share, with_values
 from curation.stage import Bound
 from curation.text import signals
 from curation.text.signals import flavours, signal, with_signals
-from curation.text.words import Int64, Splitter
+from curation.text.words import Splitter
 
 StopWord = Annotated[str, Field(pattern=r"^\S+$")]
 
@@ -40,29 +39,36 @@ class GopherQuality(FlavouredStage):
     """Whose arithmetic: `fineweb` is datatrove's, `dolma` that of Dolma's tagger gopher_v1, `dclm` that of DCLM."""
     words: Splitter = "fast"
     """How words are split in `fineweb`: `fast`, `units` (other in scripts without spaces), `spacy` (as datatrove)."""
-    min_words: int | None = 50
+    min_words: Count | None = 50
     """Fewest words."""
-    max_words: int | None = 100_000
+    max_words: Count | None = 100_000
     """Most words."""
-    min_avg_word_length: float | None = 3
+    min_avg_word_length: Quantity | None = 3
     """Least mean length of a word (`dolma`: the median), in characters; 0 for a document without words."""
-    max_avg_word_length: float | None = 10
+    max_avg_word_length: Quantity | None = 10
     """Greatest mean length of a word (`dolma`: the median), in characters."""
-    max_symbol_word_ratio: float | None = 0.1
+    max_symbol_word_ratio: Quantity | None = 0.1
     """Most number signs a word, and most ellipses a word, each on its own (`dclm`: both together; `dolma`: the greatest
     share of words that hold one of them)."""
-    max_bullet_lines_ratio: float | None = 0.9
+    max_bullet_lines_ratio: Share | None = 0.9
     """Greatest share of lines that begin with a bullet or a dash; which marks are bullets, the flavour says."""
-    max_ellipsis_lines_ratio: float | None = 0.3
+    max_ellipsis_lines_ratio: Share | None = 0.3
     """Greatest share of lines that end in an ellipsis."""
-    min_alpha_words_ratio: float | None = 0.8
+    min_alpha_words_ratio: Share | None = 0.8
     """Least share of words with a letter."""
-    min_stop_words: int | None = 2
+    min_stop_words: Count | None = 2
     """Fewest of the stop words that must occur, each counted once (`dolma`, `dclm`: each time it occurs)."""
     stop_words: tuple[StopWord, ...] = Field(
         default=("the", "be", "to", "of", "and", "that", "have", "with"), min_length=1
     )
     """The stop words, in the case in which they are looked for (`dclm`: in any case)."""
+
+    def contradiction(self) -> str:
+        """… also where more stop words must occur than there are."""
+        words = len(set(self.stop_words))
+        if self.flavour == "fineweb" and self.min_stop_words is not None and self.min_stop_words > words:
+            return f"min_stop_words is {self.min_stop_words}, and there are {words} stop_words: nothing could be kept"
+        return super().contradiction()
 
     def signals(self) -> frozenset[str]:
         if self.flavour == "fineweb":
@@ -90,18 +96,8 @@ class GopherQuality(FlavouredStage):
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         batch = with_signals(batch, self.signals())
         values = self._of_words(batch) if self.flavour == "fineweb" else self._of_pieces(batch, self.flavour)
-        return with_values(batch, self.columns(), values | {"stop_words": self._stop_words(batch)})
-
-    def _stop_words(self, batch: pa.RecordBatch) -> Int64:
-        """How often a document's stop words, which may be those of its language, occur in it; (documents,)."""
-        found = signal(batch, self._vocabulary, "stop_words").copy()
-        stages, which = self.variants(batch)
-        for index, vocabulary in enumerate(stage._vocabulary for stage in stages):
-            if vocabulary != self._vocabulary:
-                rows = np.flatnonzero(which == index)
-                own = with_signals(batch.take(pa.array(rows)), frozenset({vocabulary}))
-                found[rows] = signal(own, vocabulary, "stop_words")
-        return found
+        stop_words = self.varied(batch, lambda stage: stage._vocabulary, ["stop_words"])
+        return with_values(batch, self.columns(), values | stop_words)
 
     @property
     def _vocabulary(self) -> str:

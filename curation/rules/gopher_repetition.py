@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.rules.flavours import FlavouredStage
-from curation.rules.ratio import share, with_values
+from curation.rules.ratio import Quantity, Share, share, with_values
 from curation.stage import Bound
 from curation.text import signals
 from curation.text.signals import flavours, signal, with_signals
@@ -46,32 +46,33 @@ class GopherRepetition(FlavouredStage):
     words: Splitter = "fast"
     """How words are split in `fineweb`: `fast`, `units` (other in scripts without spaces), `spacy` (as datatrove).
     `dolma` splits at white space, `dclm` as UAX 29."""
-    dup_para_frac: float | None = 0.3
+    dup_para_frac: Share | None = 0.3
     """Paragraphs that repeat an earlier one (`dclm`: that occur more than once), of all paragraphs."""
-    dup_para_char_frac: float | None = 0.2
+    dup_para_char_frac: Share | None = 0.2
     """Their characters, of all characters."""
-    dup_line_frac: float | None = 0.3
+    dup_line_frac: Share | None = 0.3
     """Lines that repeat an earlier one (`dolma`, `dclm`: that occur more than once), of all lines."""
-    dup_line_char_frac: float | None = 0.2
+    dup_line_char_frac: Share | None = 0.2
     """Their characters, of all characters (`dolma`: of those that are not white space)."""
-    top_2_gram: float | None = 0.2
-    """Characters in the most frequent sequence of 2 words, of all characters (`dolma`, `dclm`: of those in words)."""
-    top_3_gram: float | None = 0.18
+    top_2_gram: Quantity | None = 0.2
+    """Characters in the most frequent sequence of 2 words, of all characters (`dolma`, `dclm`: of those in words). It
+    may be above 1 where such sequences overlap."""
+    top_3_gram: Quantity | None = 0.18
     """The same for 3 words."""
-    top_4_gram: float | None = 0.16
+    top_4_gram: Quantity | None = 0.16
     """The same for 4 words."""
-    duplicated_5_n_grams: float | None = 0.15
+    duplicated_5_n_grams: Share | None = 0.15
     """Characters in sequences of 5 words that were met before, of all characters. In `dolma` those in sequences that
     occur more than once, of those in all sequences; in `dclm` those of the words in them, of those in words."""
-    duplicated_6_n_grams: float | None = 0.14
+    duplicated_6_n_grams: Share | None = 0.14
     """The same for 6 words."""
-    duplicated_7_n_grams: float | None = 0.13
+    duplicated_7_n_grams: Share | None = 0.13
     """The same for 7 words."""
-    duplicated_8_n_grams: float | None = 0.12
+    duplicated_8_n_grams: Share | None = 0.12
     """The same for 8 words."""
-    duplicated_9_n_grams: float | None = 0.11
+    duplicated_9_n_grams: Share | None = 0.11
     """The same for 9 words."""
-    duplicated_10_n_grams: float | None = 0.10
+    duplicated_10_n_grams: Share | None = 0.10
     """The same for 10 words."""
 
     def signals(self) -> frozenset[str]:

@@ -23,7 +23,7 @@ class Period(RuleStage):
     """
 
     reference: ClassVar[str] = "own rule"
-    by_document: ClassVar[frozenset[str]] = frozenset({"first", "last"})
+    by_document: ClassVar[frozenset[str]] = frozenset({"first", "last", "without_date"})
 
     kind: Literal["period"] = "period"
     first: date | None = None
@@ -34,10 +34,19 @@ class Period(RuleStage):
     """What happens to documents that have no date."""
 
     @model_validator(mode="after")
-    def _some_time(self) -> Self:
-        if self.first and self.last and self.first > self.last:
-            raise ValueError(f"first {self.first} is after last {self.last}: nothing could be kept")
+    def _drops_something(self) -> Self:
+        if not self.reasons():
+            raise ValueError("nothing to drop by: give first or last, or without_date: drop")
         return self
+
+    def contradiction(self) -> str:
+        if self.first and self.last and self.first > self.last:
+            return f"first {self.first} is after last {self.last}: nothing could be kept"
+        return ""
+
+    def thresholds(self) -> frozenset[str]:
+        """All of them: a document's day is stored."""
+        return self.by_document
 
     def columns(self) -> pa.Schema:
         """`day`: year, month and day as one number (20240131), NaN where there is none; `undated`: 1 there, or 0."""

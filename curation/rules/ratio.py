@@ -1,13 +1,19 @@
-"""Shares of counts."""
+"""Shares of counts, and what thresholds on shares and counts may be."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from curation.text.words import Int64
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A mean, or a ratio that may be above 1."""
 
 
 def share(part: Int64, whole: Int64) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -30,9 +30,11 @@ class Gathering:
         self._bytes += size
         self.row += 1
 
-    def fail(self, reason: str, detail: str, line: int | None = None, *, ends_file: bool = False) -> None:
+    def fail(
+        self, reason: str, detail: str, line: int | None = None, *, ends_file: bool = False, begins: str = ""
+    ) -> None:
         """The next record, or with `ends_file` it and an unknown number of others, could not be read."""
-        self._failures.append(Failure(self.row, reason, _printable(detail), line, ends_file))
+        self._failures.append(Failure(self.row, reason, _printable(detail), line, ends_file, begins))
         self.row += 1
 
     @property

@@ -89,7 +89,7 @@ def _gather(gathering: Gathering, line: Line, columns: Columns, limits: Limits) 
     try:
         gathering.keep(_document(data, columns))
     except UnusableRecordError as error:
-        gathering.fail(f"jsonl.{error.why}", error.detail, line.number, ends_file=error.ends_file)
+        gathering.fail(f"jsonl.{error.why}", error.detail, line.number, ends_file=error.ends_file, begins=error.begins)
 
 
 def _end(gathering: Gathering, line: Line, fault: BrokenStreamError, columns: Columns) -> None:
@@ -107,8 +107,8 @@ def _document(data: bytes, columns: Columns) -> Document:
         raise _unreadable(data, error) from None
     if not isinstance(record, dict):
         holds_records = isinstance(record, list) and any(isinstance(item, dict) for item in record)
-        detail = f"a line of JSON that is no object: {_begins(data)}"
-        raise UnusableRecordError("not_object", detail, ends_file=holds_records)
+        detail = "a line of JSON that is no object"
+        raise UnusableRecordError("not_object", detail, ends_file=holds_records, begins=_begins(data))
     return document_of(record, columns)
 
 
@@ -116,12 +116,13 @@ def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> UnusableRecordErr
     try:
         data.decode()
     except UnicodeDecodeError as wrong:
-        return UnusableRecordError("not_utf8", f"{wrong.reason} at byte {wrong.start} of the line: {_begins(data)}")
+        detail = f"{wrong.reason} at byte {wrong.start} of the line"
+        return UnusableRecordError("not_utf8", detail, begins=_begins(data))
     has_cr = b"\r" in data.strip()
     hint = "; lines must end in LF, this has CR within" if has_cr else ""
-    detail = f"{error.msg} at character {error.pos}{hint}: {_begins(data)}"
-    return UnusableRecordError("not_json", detail, ends_file=has_cr)
+    detail = f"{error.msg} at character {error.pos}{hint}"
+    return UnusableRecordError("not_json", detail, ends_file=has_cr, begins=_begins(data))
 
 
 def _begins(data: bytes) -> str:
-    return f"it begins {data[:40]!r}"
+    return repr(data[:40])

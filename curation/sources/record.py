@@ -29,13 +29,14 @@ class Document(NamedTuple):
 
 
 class UnusableRecordError(Exception):
-    """The record is no document: `why` is one of a small fixed set, `detail` says what was found, and `ends_file` that
-    others are lost with it."""
+    """The record is no document: `why` is one of a small fixed set, `detail` says what was found, `ends_file` that
+    others are lost with it, and `begins` how it begins."""
 
-    def __init__(self, why: str, detail: str, *, ends_file: bool = False) -> None:
+    def __init__(self, why: str, detail: str, *, ends_file: bool = False, begins: str = "") -> None:
         self.why = why
         self.detail = detail
         self.ends_file = ends_file
+        self.begins = begins
         super().__init__(f"{why}: {detail}")
 
 

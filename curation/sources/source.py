@@ -64,7 +64,8 @@ class Failure:
 
     `row` is the number of the record in its shard (bad ones counted too); a failure that ends the file takes the number
     that its next record would have had. `line` is the line number from 1 where there are lines. `reason` is
-    `format.why` (`jsonl.not_json`, `gzip.truncated`), one of a small fixed set; `detail` says what was found.
+    `format.why` (`jsonl.not_json`, `gzip.truncated`), one of a small fixed set; `detail` says what was found, and
+    nothing of what it holds: that is `begins`, how the record begins, where this helps to see what it is.
 
     `ends_file`: records after this one, an unknown number, are lost with it: the rest of the file, or of a Parquet row
     group, or what lies between here and the next record that can be found. It counts as one record all the same.
@@ -75,6 +76,7 @@ class Failure:
     detail: str
     line: int | None = None
     ends_file: bool = False
+    begins: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def read_warc(storage: Storage, entry: Entry, source: Source, limits: Limits) ->
         for found in frames(stream, limits.max_record_bytes):
             if isinstance(found, Damage):
                 if not (found.is_at_end and stream.fault):
-                    gathering.fail(f"warc.{found.why}", found.detail, ends_file=found.hides_records)
+                    gathering.fail(
+                        f"warc.{found.why}", found.detail, ends_file=found.hides_records, begins=found.begins
+                    )
             elif found.type in DOCUMENTS:
                 _gather(gathering, found, limits)
             if gathering.is_full:

@@ -46,11 +46,12 @@ class Frame:
 @dataclass(frozen=True)
 class Damage:
     """What could not be read as a record: `not_warc`, `bad_header`, `bad_length` or `truncated`; `is_at_end` when it
-    was cut off by the end of the stream."""
+    was cut off by the end of the stream; `begins` shows what is no record."""
 
     why: str
     detail: str
     is_at_end: bool = False
+    begins: str = ""
 
     @property
     def hides_records(self) -> bool:
@@ -65,7 +66,7 @@ def frames(stream: io.RawIOBase, max_bytes: int) -> Iterator[Frame | Damage]:
         if not _VERSION.match(line):
             at = reader.position - len(line)
             reader.resynchronise()
-            yield Damage("not_warc", f"no record begins at byte {at}: {line[:40]!r}", reader.is_at_end)
+            yield Damage("not_warc", f"no record begins at byte {at}", reader.is_at_end, repr(line[:40]))
             continue
         yield reader.frame(line, max_bytes)
 

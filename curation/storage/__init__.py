@@ -6,7 +6,7 @@ none of it. Nothing secret appears in a URL, an error, a pickle or a log.
 
 from curation.storage.address import check_corpus_url, forget_storages, object_url, open_storage
 from curation.storage.checkup import Check, bucket_versioning, doctor
-from curation.storage.find import find
+from curation.storage.find import find, find_all
 from curation.storage.storage import Entry, Storage
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "check_corpus_url",
     "doctor",
     "find",
+    "find_all",
     "forget_storages",
     "object_url",
     "open_storage",

@@ -33,6 +33,14 @@ def find(uri: str) -> tuple[Storage, list[Entry]]:
     return storage, entries
 
 
+def find_all(uri: str, within: str) -> tuple[Storage, list[Entry]]:
+    """As `find`, but the plain address of a folder stands for what the glob `within` matches below it."""
+    try:
+        return find(uri)
+    except MissingError:
+        return find(f"{uri.rstrip('/')}/{within}")
+
+
 def _matching(storage: Storage, pattern: str) -> list[Entry]:
     if not pattern:
         return []

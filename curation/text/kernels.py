@@ -158,6 +158,18 @@ def strip(data, a, b, classes):
 
 
 @helper
+def ends_in_dots(data, a, b):
+    """Whether data[a:b] ends in "..."."""
+    return b - a >= 3 and data[b - 1] == 46 and data[b - 2] == 46 and data[b - 3] == 46
+
+
+@helper
+def ends_in_sign(data, a, b):
+    """Whether data[a:b] ends in "…"."""
+    return b - a >= 3 and data[b - 1] == 0xA6 and data[b - 2] == 0x80 and data[b - 3] == 0xE2
+
+
+@helper
 def count_characters(data, a, b):
     characters = b - a
     while a < b:
@@ -232,6 +244,19 @@ def hash_bytes(data, a, b):
         value ^= value >> np.uint64(32)
         a += 8
     return mix(value)
+
+
+@helper
+def find_sorted(keys, key):
+    """Where this key stands in sorted keys, -1 if it does not."""
+    low, high = 0, len(keys)
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(keys) and keys[low] == key else -1
 
 
 # Hash tables: slots hold base + an index of keys; what is below base was left by an earlier use and means empty, so

@@ -23,6 +23,7 @@ DIGIT = 8  # str.isdigit()
 UPPER = 16  # str.isupper()
 LINE_END = 32  # where str.splitlines() breaks
 PUNCTUATION = 64  # Unicode general category P* or S*
+WIDE = 128  # two columns wide: Unicode East_Asian_Width W or F
 
 
 class Tables(NamedTuple):
@@ -54,6 +55,8 @@ def tables() -> Tables:
         character = everything[code]
         if character.isupper():
             classes[code] |= UPPER
+        if unicodedata.east_asian_width(character) in "WF":
+            classes[code] |= WIDE
         lowered = character.lower()
         if lowered != character:
             lower[code] = ord(lowered) if len(lowered) == 1 else -1
@@ -64,6 +67,7 @@ def tables() -> Tables:
         if unicodedata.category(everything[code])[0] in "PS":
             classes[code] |= PUNCTUATION
     classes[ord("_")] |= PUNCTUATION
+    classes[BEYOND_CASE:0x40000] |= WIDE  # Han
     classes[0xD800:0xE000] = 0
     return Tables(classes, lower)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pydantic import JsonValue
 
@@ -13,13 +12,12 @@ from curation.dedup import DedupStage
 from curation.errors import Problem, RecipeError
 from curation.manifest import Manifest
 from curation.recipe import Recipe, validate_recipe
-from curation.recipe.reading import read_value
 from curation.recipe.setting import apply_setting
 from curation.stage import RowStage, Stage
 from curation.whatif.model import Setting
 
-MAX_POINTS = 100
-"""How many values a sweep has at most."""
+LARGEST = 2**53
+"""Numbers beyond it are no thresholds: not all of them are floats."""
 GROUPED = ("by_language", "by_source")
 """Options of a stage that hold other values of its options, for some documents."""
 
@@ -44,7 +42,8 @@ def recipe_of(manifest: Manifest) -> Recipe:
 def alternative(manifest: Manifest, settings: Sequence[str]) -> Alternative:
     """A version's recipe with `path=value` settings applied.
 
-    Raises RecipeError for what is no option of it, and for one that changes more than which documents are dropped.
+    Raises RecipeError for what is no option of it, for one that changes more than which documents are dropped, and for
+    a value that the model or table of its stage does not know; ModelError where that is not there any more.
     """
     before, data = recipe_of(manifest), copy.deepcopy(manifest.recipe)
     for setting in settings:
@@ -54,33 +53,10 @@ def alternative(manifest: Manifest, settings: Sequence[str]) -> Alternative:
     pairs = list(zip(before.stages, after.stages, strict=True))
     if problems := [problem for one, other in pairs for problem in _beyond_thresholds(one, other)]:
         raise RecipeError(problems)
-    after.pinned()  # raises where a setting names what a model or a table does not have
+    for number, (one, other) in enumerate(pairs):
+        if one != other:
+            _check_models(number, other)
     return Alternative(after, tuple(found for one, other in pairs for found in _changed(one, other)))
-
-
-def sweep_values(spec: str) -> tuple[str, list[JsonValue]]:
-    """The path and the values of `path=first:last:step`, the last included, or of `path=a,b,c`.
-
-    Raises RecipeError for anything else, and for more than MAX_POINTS values.
-    """
-    path, _, text = spec.partition("=")
-    values = _range(text.split(":")) if ":" in text else [read_value(path, part) for part in text.split(",")]
-    if not path or not text or not values or not all(value is None or type(value) in (int, float) for value in values):
-        example = "stages.gopher_quality.min_words=20:200:10, or =20,50,null"
-        raise RecipeError([Problem("--sweep", f"found {spec!r}, expected numbers as in {example}")])
-    if len(values) > MAX_POINTS:
-        what = f"more than {MAX_POINTS} values, which is the most that is asked at once; take a larger step"
-        raise RecipeError([Problem("--sweep", what)])
-    return path, list(dict.fromkeys(values))
-
-
-def value_at(recipe: Recipe, path: str) -> JsonValue:
-    """What holds at `stages.<name, kind or number>.<option>`, or `….by_language.fr.<option>`; None where nothing does.
-
-    Raises RecipeError where there is no such stage.
-    """
-    options, option = _options(stage_at(recipe, path)), path.split(".", 2)[2]
-    return options.get(option, options.get(option.rpartition(".")[2]))
 
 
 def stage_at(recipe: Recipe, path: str) -> Stage:
@@ -98,16 +74,13 @@ def stage_at(recipe: Recipe, path: str) -> Stage:
     return recipe.stages[names.index(rest[0])]
 
 
-def _range(parts: Sequence[str]) -> list[JsonValue]:
-    """The numbers from the first to the last by a step, in decimal arithmetic; empty for what is none."""
+def _check_models(number: int, stage: Stage) -> None:
+    """Raises where options name what the stage's model or table does not have."""
     try:
-        first, last, step = map(Decimal, parts)
-        count = int((last - first) / step) + 1
-    except (ValueError, ArithmeticError):
-        return []
-    is_whole = first == int(first) and step == int(step)
-    numbers = (first + step * index for index in range(max(0, min(count, MAX_POINTS + 1))))
-    return [int(number) if is_whole else float(number) for number in numbers]
+        stage.models()
+    except RecipeError as error:
+        problems = [Problem(f"stages.{number}.{problem.path}", problem.message) for problem in error.problems]
+        raise RecipeError(problems) from None
 
 
 def _beyond_thresholds(before: Stage, after: Stage) -> Iterator[Problem]:
@@ -121,10 +94,10 @@ def _beyond_thresholds(before: Stage, after: Stage) -> Iterator[Problem]:
         return
     allowed = before.thresholds() & after.thresholds()
     for setting in _changed(before, after):
-        option = setting.path.removeprefix(f"stages.{before.name}.")
-        is_grouped = option.startswith(tuple(f"{group}." for group in GROUPED))
-        if (option.rpartition(".")[2] if is_grouped else option) not in allowed:
+        if option_named(setting.path.removeprefix(f"stages.{before.name}.")) not in allowed:
             yield Problem(setting.path, _why_not(after, allowed))
+        elif isinstance(setting.after, int | float) and not -LARGEST <= setting.after <= LARGEST:
+            yield Problem(setting.path, f"found a number beyond ±{LARGEST:,}, which no threshold is")
 
 
 def _why_not(stage: Stage, allowed: frozenset[str]) -> str:
@@ -138,7 +111,7 @@ def _why_not(stage: Stage, allowed: frozenset[str]) -> str:
 
 def _changed(before: Stage, after: Stage) -> list[Setting]:
     """The options that differ."""
-    one, other = _options(before), _options(after)
+    one, other = options_of(before), options_of(after)
     names = [*one, *(name for name in other if name not in one)]
     return [
         Setting(path=f"stages.{before.name}.{name}", before=one.get(name), after=other.get(name))
@@ -147,12 +120,20 @@ def _changed(before: Stage, after: Stage) -> list[Setting]:
     ]
 
 
-def _options(stage: Stage) -> dict[str, JsonValue]:
-    """A stage's options by name, those for a group of documents by path (`by_language.fr.min_words`)."""
+def options_of(stage: Stage) -> dict[str, JsonValue]:
+    """A stage's options by name, those inside others by path (`by_language.fr.min_words`, `max_counts.email`)."""
     options: dict[str, JsonValue] = {}
     for name, value in stage.model_dump(mode="json").items():
         if name in GROUPED:
             options |= {f"{name}.{group}.{each}": v for group, own in value.items() for each, v in own.items()}
+        elif isinstance(value, dict):
+            options |= {f"{name}.{each}": v for each, v in value.items()}
         else:
             options[name] = value
     return options
+
+
+def option_named(path: str) -> str:
+    """The option that a path in a stage is about: `min_words` of `by_language.fr.min_words`."""
+    first, _, rest = path.partition(".")
+    return rest.rpartition(".")[2] if first in GROUPED else first

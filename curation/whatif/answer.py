@@ -48,8 +48,8 @@ class Answering:
             version=manifest.version,
             settings=tuple(settings),
             documents=sum(int(amounts[0]) for amounts in self._cells.values()),
-            before=self._amount(self._sum(was_kept)),
-            after=self._kept(self._cells),
+            before=self.before(),
+            after=self.after(),
             unknown=self._amount(unknown),
             freed=self._amount(freed),
             sources=self._groups(lambda place: place[0]),
@@ -59,6 +59,14 @@ class Answering:
             edges=tuple(edges),
             notes=tuple(self._notes(recipe, manifest, settings)),
         )
+
+    def before(self) -> Amount:
+        """What the version keeps."""
+        return self._amount(self._sum(was_kept))
+
+    def after(self) -> Kept:
+        """What would be kept."""
+        return self._kept(self._cells)
 
     def fate(self, code: int) -> tuple[Fate, str]:
         """What a code stands for, and the reason of one that is dropped."""
@@ -77,9 +85,9 @@ class Answering:
         return Amount(documents=round(documents), bytes=round(size), tokens=None if counted is None else round(counted))
 
     def _density(self) -> float:
-        """Tokens a byte of the documents that the version keeps."""
-        kept = self._sum(was_kept)
-        return float(kept[2] / kept[1]) if kept[1] else 0.0
+        """Tokens a byte of the documents that the version keeps, where they were counted."""
+        _, size, tokens, uncounted = self._sum(was_kept).tolist()
+        return float(tokens / (size - uncounted)) if size > uncounted else 0.0
 
     def _kept(self, cells: Cells) -> Kept:
         low = sum((amounts for place, amounts in cells.items() if place[3] == KEPT), start=NOTHING)

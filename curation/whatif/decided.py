@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,15 +96,26 @@ class Rows:
     survivor: Uint64s
 
 
+GoOn = Callable[[], None]
+"""Called before each row group is read; what it raises ends the replay."""
+
+
+def always() -> None:
+    """Go on, however long it takes."""
+
+
 class Decided:
     """The decisions of a version, as far as it takes to ask some stages again."""
 
-    def __init__(self, storage: Storage, manifest: Manifest, recipe: Recipe, names: Names) -> None:
+    def __init__(
+        self, storage: Storage, manifest: Manifest, recipe: Recipe, names: Names, go_on: GoOn = always
+    ) -> None:
         self.storage = storage
         self.manifest = manifest
         self.names = names
+        self._go_on = go_on
         self.pieces: list[PieceFiles] = list(manifest.files())
-        self.tokens = next((stage.column("count") for stage in recipe.stages if stage.kind == "tokens"), None)
+        self.tokens = recipe.tokens_column
         """The column with the number of tokens; None where the recipe does not count them."""
 
     def rows(self, piece: int, asked: Sequence[RowStage]) -> Iterator[Rows]:
@@ -119,6 +130,7 @@ class Decided:
         ):
             columns = self._columns(decisions.schema_arrow.names, asked)
             for group in range(decisions.num_row_groups):
+                self._go_on()
                 table = decisions.read_row_group(group, columns, use_threads=False).combine_chunks()
                 if table.num_rows:
                     yield self._rows(piece, group, table.to_batches()[0])

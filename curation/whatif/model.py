@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from curation.difference.model import Excerpt
 from curation.manifest import Frozen
 
 Fate = Literal["kept", "dropped", "unknown", "freed"]
@@ -55,27 +56,22 @@ class Move(Frozen):
 
     before: str
     fate: Fate
+    """What becomes of them."""
     after: str = ""
     amount: Amount
+    """How much that is."""
 
 
-class Neighbour(Frozen):
-    """A document near a threshold."""
+class Neighbour(Excerpt):
+    """A document near a threshold; `excerpt` is empty unless the version keeps it, or its report shows it."""
 
-    id: str
-    source: str
-    shard: str
-    row: int
-    language: str | None
-    bytes: int
     value: float
     threshold: float
     before: str
     """The reason for which the version dropped it; empty where it kept it."""
     fate: Fate
+    """What would become of it."""
     after: str = ""
-    excerpt: str = ""
-    """How its text begins, where the version keeps it or its report shows it."""
 
 
 class Edge(Frozen):
@@ -86,6 +82,7 @@ class Edge(Frozen):
     passing: tuple[Neighbour, ...]
     """Those that pass this rule; what becomes of them later is their `fate`."""
     dropped: tuple[Neighbour, ...]
+    """Those that it drops."""
 
 
 class Setting(Frozen):
@@ -102,6 +99,7 @@ class WhatIf(Frozen):
     corpus: str
     version: int
     settings: tuple[Setting, ...]
+    """What is set to another value."""
     documents: int
     """Every record that the version accounts for, unreadable ones included."""
     before: Amount
@@ -130,6 +128,7 @@ class Point(Frozen):
     is_current: bool
     """Whether it is what the version was made with."""
     answer: WhatIf
+    """What would be kept."""
 
 
 class Sweep(Frozen):
@@ -139,5 +138,56 @@ class Sweep(Frozen):
     version: int
     path: str
     current: JsonValue
+    """What the version was made with."""
     before: Amount
     points: tuple[Point, ...]
+    """Ascending; null comes last. The version's own value is among them."""
+
+
+class CurvePoint(Frozen):
+    """What would be kept where a threshold is `value`; None where its rule is off."""
+
+    value: float | None
+    is_current: bool
+    """Whether it is what the version was made with."""
+    after: Kept
+
+
+class Curve(Frozen):
+    """What a version would keep as a function of one threshold: what a sweep says of so many values, in one reading."""
+
+    corpus: str
+    version: int
+    path: str
+    settings: tuple[Setting, ...]
+    """What else is set to another value, at every point."""
+    reason: str
+    """For which the threshold drops documents; empty where it decides on none."""
+    current: float | None
+    """What the version was made with."""
+    before: Amount
+    points: tuple[CurvePoint, ...]
+    """Ascending; null, where it is asked for, comes last."""
+
+
+class Threshold(Frozen):
+    """An option of a version's recipe that can be set to another value without reading a text."""
+
+    path: str
+    """As a setting names it: `stages.gopher_quality.min_words`."""
+    stage: str
+    option: str
+    """The same below the stage: `min_words`, `by_language.de.min_words`."""
+    value: JsonValue
+    """What the version was made with."""
+    is_number: bool
+    """Whether it can be swept, and has a curve."""
+
+
+class Thresholds(Frozen):
+    """What can be asked of a version, in the order of its recipe's stages."""
+
+    corpus: str
+    version: int
+    thresholds: tuple[Threshold, ...]
+    """All that can be set."""

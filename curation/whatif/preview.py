@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,6 +27,7 @@ from curation.recipe import Recipe
 from curation.report import Example, Report, first_examples
 from curation.stage import Evidence, RowStage, SurveyStage
 from curation.text.signals import with_signals
+from curation.whatif.decided import GoOn, always
 from curation.whatif.interval import Share, share
 from curation.whatif.sampling import Sample, SourceRead, take_sample
 from curation.work import Work
@@ -43,6 +44,7 @@ class RuleShare(Frozen):
     reason: str
     documents: int
     share: Share
+    """Of all documents of the input."""
 
 
 class PreviewStep(Frozen):
@@ -52,6 +54,7 @@ class PreviewStep(Frozen):
     documents_in: int
     documents_out: int
     left: Share
+    """Of all documents, those that come out of it."""
     rules: tuple[RuleShare, ...]
     """Most documents first."""
     documents_a_second: float | None
@@ -64,6 +67,7 @@ class PreviewGroup(Frozen):
 
     name: str
     sampled: int
+    """How many documents of the sample."""
     kept: Share
 
 
@@ -75,17 +79,23 @@ class Estimate(Frozen):
 
     documents: int
     text_bytes: int
+    """Of all documents, in UTF-8."""
     kept_documents: int
     """Before deduplication; at least and at most `kept_low` and `kept_high`, with 95 % confidence."""
     kept_low: int
+    """At least, with 95 % confidence."""
     kept_high: int
+    """At most, with 95 % confidence."""
     kept_bytes: int
+    """Of their text."""
     documents_a_second: float
     """Of one core, all steps together."""
     core_hours: float
+    """Of all cores together."""
     workers: int
     """How many are busy: not more than there are shards to read."""
     elapsed_s: float
+    """With all workers, without what comes behind."""
     cost: float | None
     """In the unit of the price of a core hour; None without one."""
 
@@ -96,6 +106,7 @@ class Preview(Frozen):
     recipe: str
     seed: int
     sampled: int
+    """How many documents were tried."""
     sources: tuple[SourceRead, ...]
     steps: tuple[PreviewStep, ...]
     """The first is the sample itself."""
@@ -108,6 +119,7 @@ class Preview(Frozen):
     examples: tuple[Example, ...]
     """Of each reason."""
     estimate: Estimate
+    """What a run of the whole may take."""
     notes: tuple[str, ...]
     """What limits these figures, a sentence each."""
 
@@ -119,21 +131,27 @@ def preview(
     workers: int | None = None,
     core_hour_price: float | None = None,
     examples: int = EXAMPLES,
+    may_read: Callable[[Iterable[str]], None] | None = None,
+    go_on: GoOn = always,
 ) -> Preview:
     """Try a recipe on `size` documents of its input, the same ones for the same input and seed.
 
-    `workers` is how many cores a run would have, by default as many as this machine. Raises as a run does before it
-    publishes: RecipeError, InputError (nothing to read, too much unreadable), StorageError, ModelError.
+    `workers` is how many cores a run would have, by default as many as this machine. `may_read` is asked, with the
+    addresses of all files, before one is opened; what it or `go_on` raises ends the preview. Raises as a run does
+    before it publishes: RecipeError, InputError (nothing to read, too much unreadable), StorageError, ModelError.
     """
     recipe = recipe.pinned()
     listed = list_files(recipe)
     shards = deal(listed)
-    refuse_shared(recipe, [file for shard in shards for file in shard.inputs()])
-    sample = take_sample(listed, recipe.limits, size, seed)
+    files = [file for shard in shards for file in shard.inputs()]
+    refuse_shared(recipe, files)
+    if may_read is not None:
+        may_read(file.uri for file in files)
+    sample = take_sample(listed, recipe.limits, size, seed, go_on)
     _check_failures(recipe, sample)
     if not sample.batches:
         raise InputError("no document was found in what was read of the input; nothing can be previewed")
-    tried = _Trial(recipe)
+    tried = _Trial(recipe, go_on)
     tried.run(sample.batches)
     report = tried.report(seed)
     sampled = report.documents() / sum(source.documents for source in sample.sources)
@@ -159,6 +177,7 @@ class _Trial:
     """The stages of a recipe, run over a sample: each over all of it before the next, so that each has its time."""
 
     recipe: Recipe
+    go_on: GoOn = always
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage, of all its documents."""
     fingerprints_s: float = 0.0
@@ -190,11 +209,12 @@ class _Trial:
 
     def report(self, seed: int) -> Report:
         """The account of the sample."""
-        cells = cells_of(pa.Table.from_batches([decisions for decisions, _ in self._decided]))
+        whole = pa.Table.from_batches([decisions for decisions, _ in self._decided])
+        cells = cells_of(whole, self.recipe.tokens_column)
         found: list[Example] = []
         for decisions, texts in self._decided:
             lost = pc.equal(decisions["outcome"], decision.DROPPED)
-            chosen = examples_of(seed, decisions.filter(lost), texts.filter(lost))
+            chosen = examples_of(self.recipe, seed, decisions.filter(lost), texts.filter(lost))
             found += [example for reason in sorted(chosen) for example in chosen[reason]]
         stages = tuple(stage.name for stage in self.recipe.row_stages)
         return Report(stages=stages, cells=cells, examples=tuple(found))
@@ -220,6 +240,7 @@ class _Trial:
     def _timed(self, stage: RowStage, needs: frozenset[str], batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         begin, left = time.perf_counter(), []
         for batch in batches:
+            self.go_on()
             measured = stage.annotate(with_signals(batch, needs))
             check_rows(stage, batch.num_rows, measured)
             if not stage.is_surveyed:

@@ -41,6 +41,8 @@ Answer = TypeVar("Answer")
 class Copies:
     """The duplicates of a version, as columns, (duplicates,) each; `own` and `survivor` are hashes of addresses."""
 
+    at: Int64s
+    """The rows of their row group."""
     own: Uint64s
     survivor: Uint64s
     piece: Int64s
@@ -88,7 +90,7 @@ class Replay:
         for place in range(self.names.surveyed, self.names.beyond):
             self._survey(place, [case for case in cases if place in case.changed])
         done, copies = [Replayed() for _ in cases], []
-        for parts, found in self._each(lambda piece: self._piece(piece, cases)):
+        for parts, found in self.each(lambda piece: self._piece(piece, cases)):
             copies += found
             for whole, part in zip(done, parts, strict=True):
                 whole.add(part, self.examples)
@@ -96,19 +98,21 @@ class Replay:
             self._follow(whole, copies)
         return done
 
-    def _each(self, task: Callable[[int], Answer]) -> Iterator[Answer]:
+    def each(self, task: Callable[[int], Answer]) -> Iterator[Answer]:
+        """What a task gives of each piece of the version, in their order."""
         with ThreadPoolExecutor(THREADS) as threads:
             yield from threads.map(task, range(len(self.decided.pieces)))
 
-    def _rows(self, piece: int, cases: Sequence[Case]) -> Iterator[Rows]:
+    def rows(self, piece: int, cases: Sequence[Case]) -> Iterator[Rows]:
+        """The decisions of a piece, with the columns that these cases need."""
         asked = [case.stages[place] for case in cases for place in case.changed]
         return self.decided.rows(piece, [*asked, *(stage for stage in self.before.stages if stage in asked)])
 
     def _piece(self, piece: int, cases: Sequence[Case]) -> tuple[list[Replayed], list[Copies]]:
         parts, copies = [Replayed() for _ in cases], []
-        for rows in self._rows(piece, cases):
+        for rows in self.rows(piece, cases):
             if self.names.dedup:
-                copies.append(self._copies(rows))
+                copies.append(copies_of(rows, self.names, amounts_of(rows)))
             room = Room(self.names, self.before, rows)
             for case, part in zip(cases, parts, strict=True):
                 fate, opinions = room.fates(case)
@@ -121,7 +125,7 @@ class Replay:
     def _cells(self, rows: Rows, fate: Int64s) -> Cells:
         codes = (rows.language * len(self.names.reasons) + rows.old) * (FREED + 1) + fate
         found, place = np.unique(codes, return_inverse=True)
-        amounts = _amounts(rows)
+        amounts = amounts_of(rows)
         sums = np.stack([_summed(place, column, found.size) for column in amounts.T], axis=1)
         cells: Cells = {}
         for code, amount in zip(found.tolist(), sums, strict=True):
@@ -135,17 +139,6 @@ class Replay:
         if not self.names.dedup:
             return np.zeros(0, np.uint64)
         return np.asarray(rows.address[(rows.place == self.names.beyond) & (fate != rows.old)])
-
-    def _copies(self, rows: Rows) -> Copies:
-        at = np.flatnonzero((rows.place == self.names.beyond) & (rows.old != KEPT) & (rows.survivor != 0))
-        return Copies(
-            own=rows.address[at],
-            survivor=rows.survivor[at],
-            piece=np.full(at.size, rows.piece),
-            language=rows.language[at],
-            old=rows.old[at],
-            amounts=_amounts(rows)[at],
-        )
 
     def _follow(self, done: Replayed, copies: Sequence[Copies]) -> None:
         """Free the duplicates whose survivor would go, or the one that this one was replaced by."""
@@ -168,7 +161,7 @@ class Replay:
                 hits = named & ~np.isin(each.own, gone)
                 survivors.append(each.survivor[hits])
                 self._free(done.cells, each, hits)
-        done.freed_for = np.unique(np.concatenate([np.zeros(0, np.uint64), *survivors])).size
+        done.freed_for = np.intersect1d(np.concatenate([np.zeros(0, np.uint64), *survivors]), gone).size
 
     def _free(self, cells: Cells, copies: Copies, hits: Bools) -> None:
         """Move these duplicates to the cells of the freed ones."""
@@ -191,7 +184,7 @@ class Replay:
         if not cases:
             return
         sums: list[list[pa.Table]] = [[] for _ in cases]
-        for tables in self._each(lambda piece: self._counted(piece, place, cases)):
+        for tables in self.each(lambda piece: self._counted(piece, place, cases)):
             for whole, table in zip(sums, tables, strict=True):
                 whole[:] = [added([*whole, *table])] if whole or table else []
         for case, counts in zip(cases, sums, strict=True):
@@ -201,7 +194,7 @@ class Replay:
 
     def _counted(self, piece: int, place: int, cases: Sequence[Case]) -> list[list[pa.Table]]:
         sums: list[list[pa.Table]] = [[] for _ in cases]
-        for rows in self._rows(piece, cases):
+        for rows in self.rows(piece, cases):
             room = Room(self.names, self.before, rows)
             for case, whole in zip(cases, sums, strict=True):
                 stage = case.stages[place]
@@ -239,11 +232,25 @@ class Replay:
         return {language: known[language] for language in present}
 
 
-def _amounts(rows: Rows) -> Int64s:
+def amounts_of(rows: Rows) -> Int64s:
     """What each row adds to its cell, (rows, 4)."""
     is_counted = rows.tokens >= 0
     tokens, uncounted = np.where(is_counted, rows.tokens, 0), np.where(is_counted, 0, rows.bytes)
     return np.stack([np.ones_like(rows.bytes), rows.bytes, tokens, uncounted], axis=1)
+
+
+def copies_of(rows: Rows, names: Names, amounts: Int64s) -> Copies:
+    """The duplicates among the rows; `amounts` is (rows, 4)."""
+    at = np.flatnonzero((rows.place == names.beyond) & (rows.old != KEPT) & (rows.survivor != 0))
+    return Copies(
+        at=at,
+        own=rows.address[at],
+        survivor=rows.survivor[at],
+        piece=np.full(at.size, rows.piece),
+        language=rows.language[at],
+        old=rows.old[at],
+        amounts=amounts[at],
+    )
 
 
 def _summed(place: Int64s, values: Int64s, size: int) -> Int64s:

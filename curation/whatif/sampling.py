@@ -22,6 +22,7 @@ from curation.manifest import Frozen
 from curation.pipeline.inputs import Files
 from curation.sources import Limits, read_shard
 from curation.storage import Entry, Storage, object_url, open_storage
+from curation.whatif.decided import GoOn, always
 
 READ_BYTES = 32 << 20
 """How much is read at most, of the files as they are stored; a little more where a source has many files."""
@@ -39,17 +40,22 @@ class SourceRead(Frozen):
     bytes: int
     """Of all its files as they are stored, compressed or not."""
     files_read: int
+    """How many files were opened."""
     bytes_read: int
+    """Of these files, as they are stored."""
     is_whole: bool
     """Whether every file was read to its end."""
     documents_read: int
     failed_read: int
     """Records that could not be read."""
     text_bytes_read: int
+    """Of the documents that were read, in UTF-8."""
     documents: int
     """How many there are in the source: counted where all was read, else in proportion to the bytes."""
     text_bytes: int
+    """Of all its documents: counted, or in proportion as `documents`."""
     sampled: int
+    """How many of them are in the sample."""
 
 
 class Failed(NamedTuple):
@@ -107,12 +113,13 @@ class _Candidates:
         self.rows = count
 
 
-def take_sample(listed: Sequence[Files], limits: Limits, size: int, seed: int) -> Sample:
-    """`size` documents of these files, or all there are. The same ones for the same files and seed."""
+def take_sample(listed: Sequence[Files], limits: Limits, size: int, seed: int, go_on: GoOn = always) -> Sample:
+    """`size` documents of these files, or all there are. The same ones for the same files and seed. `go_on` is called
+    before each part of a file."""
     everything = max(1, sum(entry.size for files in listed for entry in files.entries))
     is_small = everything <= READ_BYTES and sum(len(files.entries) for files in listed) <= FILES_A_DOCUMENT * size
     begin = time.perf_counter()
-    reading = _Reading(limits, size, seed)
+    reading = _Reading(limits, size, seed, go_on)
     for files in listed:
         reading.read(files, None if is_small else sum(entry.size for entry in files.entries) / everything)
     spent = time.perf_counter() - begin
@@ -131,13 +138,14 @@ def take_sample(listed: Sequence[Files], limits: Limits, size: int, seed: int) -
 class _Reading:
     """Reads one source after the other."""
 
-    def __init__(self, limits: Limits, size: int, seed: int) -> None:
+    def __init__(self, limits: Limits, size: int, seed: int, go_on: GoOn) -> None:
         self.candidates: list[_Candidates] = []
         self.sources: list[SourceRead] = []
         self.failures: list[Failed] = []
         self._limits = limits
         self._size = size
         self._seed = seed
+        self._go_on = go_on
 
     def read(self, files: Files, share: float | None) -> None:
         """Read a source that is this share of a large input; None reads all of it."""
@@ -172,6 +180,7 @@ class _Reading:
         uri, before = object_url(storage.inner, entry.key), storage.read_bytes
         counts.files += 1
         for chunk in read_shard(cast(Storage, storage), entry, files.source, self._limits):
+            self._go_on()
             if chunk.batch.num_rows:
                 found.add(chunk.batch, _order(chunk.batch, self._seed))
             counts.documents += chunk.batch.num_rows

@@ -119,6 +119,7 @@ def _announce(told: Announcement) -> None:
     if told.url:
         file = f" --key-file {told.key_file}" if told.key_file else ""
         print(f"Log in: curation login {told.url}{file}")
+        print(f"Dashboard: {told.url}/ui/, with the same key")
     print("Ctrl-C stops it.", flush=True)
 
 

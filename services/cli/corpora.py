@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from services.cli import upkeep
 from services.cli.login import open_client
 from services.cli.options import CommandError
 from services.cli.show import JsonOption, moment, say, show_facts, show_json, show_table, text
+from services.cli.whatif import what_if
 
 if TYPE_CHECKING:
     from services.client import Client
@@ -47,6 +48,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=_ShowUnlessToldOtherwise, help=HELP)
     for command in (show, add, forget, *upkeep.COMMANDS):
         group.command()(command)
+    group.command("what-if")(what_if)
     app.add_typer(group, name="corpora", rich_help_panel=SERVICE)
 
 
@@ -195,14 +197,18 @@ def show_steps(title: str, steps: Sequence[FunnelStep]) -> None:
 
     most = max((step.documents_in for step in steps), default=0) or 1
     rows = (
-        (step.stage, step.documents_out, bar(step.documents_out / most), step.documents_dropped, _commonest(step))
+        (step.stage, step.documents_out, bar(step.documents_out / most), step.documents_dropped, _told(step))
         for step in steps
     )
     show_table(title, ("stage", ">go on", "", ">dropped", "why"), rows)
 
 
-def _commonest(step: FunnelStep) -> str:
-    """The commonest reasons of a step, and how many others there are."""
+def _told(step: FunnelStep) -> str:
+    """What a step cut, or the commonest reasons of its drops, and how many others there are."""
+    from curation.render import cut
+
+    if step.cuts is not None:
+        return cut(step.cuts)
     reasons = [f"{reason.split('.', 1)[-1]} {count:,}" for reason, count in step.reasons.items()]
     if len(reasons) > SHOWN_REASONS + 1:
         reasons[SHOWN_REASONS:] = [f"{len(reasons) - SHOWN_REASONS} more"]
@@ -216,13 +222,13 @@ def _show_reasons(found: Reasons) -> None:
 
 
 def _show_samples(found: Samples) -> None:
-    from curation.render import number, shortened
+    from curation.render import behind, shortened
 
     rows = (
         (
             shortened(text(s.id or f"{s.shard}, record {s.row}"), 48),
-            number(s.value),
-            number(s.threshold),
+            behind(s.value, found.reason),
+            behind(s.threshold, found.reason),
             f"copy of {text(s.survivor)}" if s.survivor else text(s.detail),
             shortened(text(s.excerpt), 60),
         )
@@ -233,15 +239,15 @@ def _show_samples(found: Samples) -> None:
 
 
 def _show_explanation(found: Explanation) -> None:
-    from curation.render import number
+    from curation.render import measured
 
     for decision in found.decisions:
         say(f"{found.id}: {_sentence(decision)}")
         say(f"source {decision.source}, {decision.shard}, record {decision.row}; version {found.version}")
         rows = [
-            (stage if index == 0 else "", name, value if isinstance(value, str | bool) else number(value))
+            (stage if index == 0 else "", name, shown)
             for stage, values in decision.values.items()
-            for index, (name, value) in enumerate(values.items())
+            for index, (name, shown) in enumerate(measured(values))
         ]
         show_table("", ("stage", "value", ">measured"), rows)
     if found.more:
@@ -249,13 +255,14 @@ def _show_explanation(found: Explanation) -> None:
 
 
 def _sentence(decision: Decision) -> str:
-    from curation.render import number
+    from curation.render import behind, number
 
     if decision.outcome == "kept":
         return "kept"
     said = f"{decision.outcome} by {decision.reason}"
     if decision.value is not None and decision.threshold is not None:
-        said += f": measured {number(decision.value)}, threshold {number(decision.threshold)}"
+        said += f": measured {behind(decision.value, decision.reason)}"
+        said += f", threshold {behind(decision.threshold, decision.reason)}"
     if decision.detail:
         said += f" ({decision.detail})"
     if decision.survivor:
@@ -264,12 +271,19 @@ def _sentence(decision: Decision) -> str:
 
 
 def _show_statistics(found: Statistics) -> None:
-    for title, groups in (("By source", found.sources), ("By language", found.languages)):
-        rows = (
-            (g.name or "(not asked)", g.documents_read, g.documents, f"{g.documents / max(g.documents_read, 1):.1%}")
-            for g in groups
-        )
-        show_table(title, (title.split()[-1], ">read", ">kept", ">kept %"), rows)
+    from curation.render import commonest
+
+    sources, languages = (
+        {group.name: (group.documents_read, group.documents) for group in groups}
+        for groups in (found.sources, found.languages)
+    )
+    _show_groups("source", sources.items())
+    _show_groups("language", commonest(languages))
+
+
+def _show_groups(what: str, groups: Iterable[tuple[str, Sequence[int]]]) -> None:
+    rows = ((name, read, kept, f"{kept / max(read, 1):.1%}") for name, (read, kept) in groups)
+    show_table(f"By {what}", (what, ">read", ">kept", ">kept %"), rows)
 
 
 def _show_histogram(found: Histogram) -> None:

@@ -9,13 +9,14 @@ from rich.text import Text
 
 from curation.render import visible
 from curation.render.steps import StepsDisplay, clock
+from services.client.jobs import RESTING
 
 if TYPE_CHECKING:
     from services.jobs.job import Job, StepProgress
 
 
 class JobDisplay(StepsDisplay):
-    """Shows the steps of one job, and each state that it comes to."""
+    """Shows the steps of one job, and each state that it goes through."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -25,7 +26,7 @@ class JobDisplay(StepsDisplay):
         """Show the job as it is now."""
         for step in job.progress:
             self.show(step.step, step.shards_done, step.shards_total, rate(step))
-        if job.state != self._state:
+        if job.state != self._state and job.state not in RESTING:  # how it ends is the command's last word
             self._state = job.state
             why = f": {visible(job.message or job.reason)}" if job.message or job.reason else ""
             self.console.print(Text(f"{job.state}{why}"), soft_wrap=True)

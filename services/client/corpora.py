@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from services.insights.models import (
 if TYPE_CHECKING:
     from curation.difference import Difference
     from curation.history import History
+    from curation.whatif.model import Curve, Sweep, Thresholds, WhatIf
 
 Called = int | str | None
 
@@ -119,6 +120,41 @@ class Corpora:
     def histogram(self, name: str, column: str, version: Called = None, *, bins: int | None = None) -> Histogram:
         """How a measured number is distributed among kept and dropped documents."""
         return self._transport.get(f"{_version(name, version)}/histogram", Histogram, column=column, bins=bins)
+
+    def thresholds(self, name: str, version: Called = None) -> Thresholds:
+        """What can be set to another value in a what-if."""
+        from curation.whatif.model import Thresholds
+
+        return self._transport.get(f"{_version(name, version)}/thresholds", Thresholds)
+
+    def what_if(
+        self, name: str, settings: Sequence[str], version: Called = None, *, examples: int | None = None
+    ) -> WhatIf:
+        """What a version would keep with other thresholds, each `path=value`."""
+        from curation.whatif.model import WhatIf
+
+        return self._transport.get(f"{_version(name, version)}/what-if", WhatIf, set=settings, examples=examples)
+
+    def curve(self, name: str, of: str, settings: Sequence[str] = (), version: Called = None) -> Curve:
+        """What it would keep as a function of the threshold at a path; of some values, as `path=first:last:step`."""
+        from curation.whatif.model import Curve
+
+        return self._transport.get(f"{_version(name, version)}/what-if/curve", Curve, of=of, set=settings)
+
+    def sweep(
+        self,
+        name: str,
+        of: str,
+        settings: Sequence[str] = (),
+        version: Called = None,
+        *,
+        examples: int | None = None,
+    ) -> Sweep:
+        """What it would keep for each of the values of `path=first:last:step`, with the documents at the edges."""
+        from curation.whatif.model import Sweep
+
+        asked = {"of": of, "set": settings, "examples": examples}
+        return self._transport.get(f"{_version(name, version)}/what-if/sweep", Sweep, **asked)
 
     def mixture(self, name: str, version: Called = None) -> Mixture:
         """The sources' shares."""

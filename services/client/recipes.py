@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
 from services.client.errors import ProblemError
 from services.client.transport import Transport, listed, shaped
+from services.jobs.job import Submission
 from services.recipes.recipe import RecipeDiff, RecipeRevision, RecipeSummary, StageDescription, StoredRecipe
+
+if TYPE_CHECKING:
+    from curation.whatif import Preview
 
 IF_NONE = {"If-None-Match": "*"}
 
@@ -77,6 +81,27 @@ class Recipes:
         return shaped(
             StoredRecipe, self._transport.send("PUT", _recipe(name), body=recipe, query=query, headers=condition)
         )
+
+    def set(
+        self, name: str, settings: Sequence[str], *, note: str = "", if_revision: int | None = None
+    ) -> StoredRecipe:
+        """The next revision of a recipe, with options set, each `path=value`; by default whatever its newest is."""
+        condition = {"If-Match": "*" if if_revision is None else f'"{name}-{if_revision}"'}
+        body = {"settings": list(settings), "note": note}
+        return shaped(
+            StoredRecipe, self._transport.send("POST", f"{_recipe(name)}/settings", body=body, headers=condition)
+        )
+
+    def preview(
+        self, submission: Submission, *, sample: int | None = None, seed: int | None = None, examples: int | None = None
+    ) -> Preview:
+        """What a recipe would do, judged by a sample of its input."""
+        from curation.whatif import Preview
+
+        asked = {"sample": sample, "seed": seed, "examples": examples}
+        options = {name: value for name, value in asked.items() if value is not None}
+        body = {"submission": submission.model_dump(mode="json", exclude_defaults=True), **options}
+        return self._transport.post("/v1/recipes/preview", Preview, body)
 
     def diff(self, name: str, before: int, after: int | None = None) -> RecipeDiff:
         """How one revision became another; default the newest."""

@@ -33,6 +33,7 @@ from services.control_plane.routes import (
     upkeep,
     versions,
     webhooks,
+    whatif,
 )
 from services.control_plane.security import Guard
 from services.control_plane.slow import SlowWork
@@ -44,7 +45,10 @@ from services.settings import Settings, load_settings
 logger = logging.getLogger(__name__)
 
 BEAT_S = 10.0
-ROUTERS = (jobs, recipes, corpora, versions, documents, upkeep, takedowns, schedules, webhooks, identity, operations)
+ROUTERS = (
+    *(jobs.router, whatif.previews, recipes.router, corpora.router, versions.router, whatif.router, documents.router),
+    *(upkeep.router, takedowns.router, schedules.router, webhooks.router, identity.router, operations.router),
+)
 
 
 class Api(FastAPI):
@@ -88,8 +92,8 @@ def app_over(plane: Plane) -> FastAPI:
     app.state.metrics = Metrics(plane.database, plane.settings)
     app.state.slow = SlowWork(plane.settings)
     app.state.events = EventStreams(plane.jobs, plane.keys, plane.settings)
-    for module in ROUTERS:
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     add_problem_handlers(app)
     # The last one added is the outermost.
     app.add_middleware(Caught)

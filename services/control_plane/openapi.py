@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
 from curation.difference import Difference
+from curation.whatif import Curve, Preview, Sweep, Thresholds, WhatIf
 from services.control_plane.conventions import PROBLEM_JSON
 from services.control_plane.examples import ANSWERS, REQUESTS
 from services.control_plane.glossary import FIELDS
@@ -100,7 +104,8 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
                 if status >= "400" and PROBLEM_JSON in response.get("content", {}):
                     response["content"] = {PROBLEM_JSON: _problem(status)}
                 response["headers"] = {name: HEADERS[name] for name in _header_names(operation, status)}
-    document["components"]["schemas"] |= _difference()
+    document["components"]["schemas"] |= _schemas("Difference", Difference)
+    document["components"]["schemas"] |= _schemas("WhatIf", WhatIf, Sweep, Curve, Thresholds, Preview)
     for model, schema in document["components"]["schemas"].items():
         if model in ANSWERS:
             schema["examples"] = [ANSWERS[model]]
@@ -110,11 +115,23 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _difference() -> dict[str, Any]:
-    """The schemas of a comparison of versions: its parts have names that other answers' parts have, too."""
-    template = "#/components/schemas/Difference{model}"
-    whole = Difference.model_json_schema(mode="serialization", ref_template=template)
-    return {f"Difference{name}": part for name, part in whole.pop("$defs").items()} | {"Difference": whole}
+def _schemas(prefix: str, *models: type[BaseModel]) -> dict[str, Any]:
+    """The schemas of answers of the library: their parts have names that other answers' parts have, too. The model that
+    is called as the prefix keeps its name."""
+    _, found = models_json_schema([(model, "serialization") for model in models], ref_template="{model}")
+    names = {name: name if name == prefix else f"{prefix}{name}" for name in found["$defs"]}
+    return {names[name]: _renamed(schema, names) for name, schema in found["$defs"].items()}
+
+
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    """A schema whose references lead to the document's components of these names."""
+    if isinstance(schema, list):
+        return [_renamed(each, names) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {**schema, "$ref": f"#/components/schemas/{names[schema['$ref']]}"}
+    return {key: _renamed(value, names) for key, value in schema.items()}
 
 
 def _problem(status: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -14,7 +14,12 @@ from services.identity.audit import Audit
 from services.identity.keys import Keys
 from services.identity.oidc import Tokens
 from services.identity.projects import Projects
+from services.insights.duplicates import Clusters
 from services.insights.insights import Insights
+from services.insights.mixtures import Mixtures
+from services.insights.screening import Screening
+from services.insights.trials import Trials
+from services.insights.whatifs import WhatIfs
 from services.intake import Intake
 from services.jobs.store import JobStore
 from services.recipes.store import RecipeStore
@@ -40,6 +45,11 @@ class Plane:
     schedules: ScheduleStore
     webhooks: WebhookStore
     insights: Insights
+    mixtures: Mixtures
+    screening: Screening
+    whatifs: WhatIfs
+    clusters: Clusters
+    trials: Trials
     upkeep: Upkeep
 
     def close(self) -> None:
@@ -57,6 +67,10 @@ def open_plane(settings: Settings) -> Plane:
     jobs = JobStore(database, settings)
     intake = Intake(projects, recipes, catalogue)
     insights = Insights(catalogue, lambda project_id, url: intake.confinement(project_id).check([url]))
+
+    def confine(project_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        return intake.confinement(project_id).recipe(body)
+
     return Plane(
         settings=settings,
         database=database,
@@ -72,6 +86,11 @@ def open_plane(settings: Settings) -> Plane:
         schedules=ScheduleStore(database),
         webhooks=WebhookStore(database, secret, settings),
         insights=insights,
+        mixtures=Mixtures(insights),
+        screening=Screening(insights),
+        whatifs=WhatIfs(insights, confine),
+        clusters=Clusters(insights, confine, lambda project_id, uris: intake.confinement(project_id).check(uris)),
+        trials=Trials(insights, confine),
         upkeep=Upkeep(insights),
     )
 

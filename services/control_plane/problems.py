@@ -42,7 +42,7 @@ UNAVAILABLE = Kind("unavailable", "Not available now", 503, retryable=True)
 INVALID = Kind("invalid", "The request is wrong", 422)
 
 LIBRARY: Mapping[type[library.CurationError], Kind] = {
-    library.RedoError: Kind("redo-needed", "The recipe has changed", 409),
+    library.RedoError: Kind("redo-needed", "Everything must be done anew", 409),
     library.RecipeError: INVALID,
     library.InputError: Kind("input", "The sources do not hold what the recipe promises", 422),
     library.MissingError: Kind("not-found", "Not found", 404),

@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
@@ -95,7 +96,9 @@ class Guard:
             return
         answer = _Audited(scope, receive, send).send
         try:
-            await _identify(Request(scope))
+            # What the dashboard does for who is logged in there comes with them; no request from outside does.
+            if "principal" not in scope.get("state", {}):
+                await _identify(Request(scope))
         except ServiceError as error:
             await refusal(scope, error)(scope, receive, answer)
         except SQLAlchemyError as error:
@@ -128,7 +131,7 @@ class _Audited:
             return True
         made = Headers(raw=message.get("headers", [])).get("location")
         try:
-            await to_thread.run_sync(_record, self._scope, status, made, limiter=_gate(self._scope["app"]).limiter)
+            await to_thread.run_sync(_record, self._scope, status, made, limiter=gate_of(self._scope["app"]).limiter)
         except SQLAlchemyError as error:
             logger.error("request %s: the audit log cannot be written", _request_id(self._scope), exc_info=error)
             return False
@@ -157,11 +160,18 @@ class Gate:
         A valid key is let in whatever else comes from its address, unless that is so much that even looking keys up
         has to be refused.
         """
+        return self._enter(lambda: self._authenticate(authorization, project), address)
+
+    def resume(self, name: str, project: str, address: str) -> Principal:
+        """Who has logged in before with a key, in one of their projects. Raises as `enter`."""
+        return self._enter(lambda: self._in(project, self._plane.keys.resume(name)), address)
+
+    def _enter(self, find: Callable[[], Principal], address: str) -> Principal:
         what = "requests without a valid key from this address"
         if not self._limiter.test(self._flood, address):
             raise self._too_many(self._flood, address, what)
         try:
-            principal = self._authenticate(authorization, project)
+            principal = find()
         except Unauthorized:
             self._limiter.hit(self._flood, address)
             if not self._limiter.hit(self._failures, address):
@@ -177,7 +187,10 @@ class Gate:
             raise Unauthorized(NOT_VALID)
         if _is_token(text):
             return self._of_subject(self._plane.tokens.authenticate(text), project)
-        principal = self._plane.keys.authenticate(text)
+        return self._in(project, self._plane.keys.authenticate(text))
+
+    def _in(self, project: str | None, principal: Principal) -> Principal:
+        """The same in another project, where it may work there."""
         if project is None or project == principal.project:
             return principal
         if not principal.is_installation_admin:
@@ -217,20 +230,21 @@ def _no_project() -> Forbidden:
 
 async def _identify(request: Request) -> Principal:
     """Who asks, also as `request.state.principal`."""
-    gate = _gate(request.app)
+    gate = gate_of(request.app)
     authorization = request.headers.getlist("authorization")
     principal = await to_thread.run_sync(
         gate.enter,
         authorization,
         request.headers.get(PROJECT_HEADER),
-        _network(request.client.host if request.client else ""),
+        address_of(request),
         limiter=gate.token_limiter if any(_is_token(text) for text in authorization) else gate.limiter,
     )
     request.state.principal = principal
     return principal
 
 
-def _gate(app: FastAPI) -> Gate:
+def gate_of(app: FastAPI) -> Gate:
+    """The application's one gate."""
     if not hasattr(app.state, "gate"):
         app.state.gate = Gate(app.state.plane)
     gate: Gate = app.state.gate
@@ -241,8 +255,9 @@ def _is_token(text: str) -> bool:
     return text.count(".") == 2
 
 
-def _network(address: str) -> str:
+def address_of(request: Request) -> str:
     """What is counted as one address: of IPv6 the /64, which is the least that a customer gets."""
+    address = request.client.host if request.client else ""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -151,14 +151,17 @@ class Keys:
         if row is None or not is_right or not row["is_valid"]:
             raise Unauthorized(NOT_VALID)
         self._touch(row)
-        return Principal(
-            name=f"{KEY}{row['id']}",
-            project_id=row["project_id"],
-            project=row["project"],
-            role=row["role"],
-            scopes=row["scopes"],
-            is_installation_admin=row["is_installation_admin"],
-        )
+        return _principal(row)
+
+    def resume(self, name: str) -> Principal:
+        """The principal `key:…`, whom a session that it opened before is about. Raises Unauthorized once the key was
+        revoked or has expired."""
+        with self._database.reading() as connection:
+            row = connection.execute(_whose(), {"key_id": name.removeprefix(KEY)}).mappings().one_or_none()
+        if row is None or not row["is_valid"]:
+            raise Unauthorized(NOT_VALID)
+        self._touch(row)
+        return _principal(row)
 
     def still_valid(self, names: Collection[str]) -> set[str]:
         """Which of these principals' keys (`key:…`) have neither been revoked nor expired."""
@@ -215,6 +218,17 @@ def _whose() -> Select[Any]:
 
 def _valid() -> tuple[ColumnElement[bool], ...]:
     return api_keys.c.revoked.is_(None), or_(api_keys.c.expires.is_(None), api_keys.c.expires > clock())
+
+
+def _principal(row: RowMapping) -> Principal:
+    return Principal(
+        name=f"{KEY}{row['id']}",
+        project_id=row["project_id"],
+        project=row["project"],
+        role=row["role"],
+        scopes=row["scopes"],
+        is_installation_admin=row["is_installation_admin"],
+    )
 
 
 def _key(row: RowMapping) -> Key:

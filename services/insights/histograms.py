@@ -25,6 +25,8 @@ THREADS = 4
 BATCH = 1 << 16
 LENGTHS = "bytes"
 MAX_LENGTH_BITS = 40
+WIDE = 40
+"""How many times its least value the greatest of a column is at least whose values are spread widely."""
 
 _FIXED = set(decision.SCHEMA.names)
 _MEASURED = {"value", "threshold", "similarity", LENGTHS}
@@ -76,10 +78,21 @@ def measured_columns(storage: Storage, manifest: Manifest) -> list[str]:
 
 def histogram(storage: Storage, manifest: Manifest, column: str, bins: int) -> Histogram:
     """Equal bins between the least and the greatest value. Raises NotFound for a column that has no numbers."""
-    known = numeric_columns(storage, manifest)
-    if column not in known:
-        raise NotFound(f"version {manifest.version} has no number {column!r}; there are {', '.join(known)}")
+    _expect_number(storage, manifest, column)
     (made,) = histograms(storage, manifest, [column], bins)
+    return made
+
+
+def distribution(storage: Storage, manifest: Manifest, column: str, bins: int) -> Histogram:
+    """In bins that show something: of lengths, and of counts that are spread widely, bins that double, else equal ones.
+    Raises NotFound as `histogram`."""
+    _expect_number(storage, manifest, column)
+    if column == LENGTHS:
+        return lengths(storage, manifest)
+    values = _ranges(storage, manifest, [column])[column]
+    if _is_spread(values) and _is_count(storage, manifest, column):
+        return doubling(storage, manifest, column)
+    (made,) = _count(storage, manifest, {column: _equal(values, bins)})
     return made
 
 
@@ -90,17 +103,39 @@ def histograms(storage: Storage, manifest: Manifest, columns: Sequence[str], bin
 
 
 def lengths(storage: Storage, manifest: Manifest) -> Histogram:
-    """The texts' sizes in bytes, in bins that double: 0, 1, 2 to 3, 4 to 7, …; empty bins at the end are left out."""
+    """The texts' sizes in bytes, in bins that double."""
+    return doubling(storage, manifest, LENGTHS)
+
+
+def doubling(storage: Storage, manifest: Manifest, column: str) -> Histogram:
+    """Counts in bins that double: 0, 1, 2 to 3, 4 to 7, …; empty bins at the end are left out."""
     edges = np.array([0.0, *(float(1 << bit) for bit in range(MAX_LENGTH_BITS + 1))])
-    (whole,) = _count(storage, manifest, {LENGTHS: edges})
+    (whole,) = _count(storage, manifest, {column: edges})
     used = max((index for index in range(len(whole.kept)) if whole.kept[index] or whole.dropped[index]), default=0) + 1
     return Histogram(
-        column=LENGTHS,
+        column=column,
         edges=whole.edges[: used + 1],
         kept=whole.kept[:used],
         dropped=whole.dropped[:used],
         missing=whole.missing,
     )
+
+
+def _expect_number(storage: Storage, manifest: Manifest, column: str) -> None:
+    known = numeric_columns(storage, manifest)
+    if column not in known:
+        raise NotFound(f"version {manifest.version} has no number {column!r}; there are {', '.join(known)}")
+
+
+def _is_spread(values: Range) -> bool:
+    """Whether equal bins would hold nearly everything in the first."""
+    least, greatest = values.least, values.greatest
+    return least is not None and greatest is not None and least >= 0 and greatest >= WIDE * max(1.0, least)
+
+
+def _is_count(storage: Storage, manifest: Manifest, column: str) -> bool:
+    with _opened(storage, manifest.decisions[0]) as file:
+        return bool(pa.types.is_integer(file.schema_arrow.field(column).type))
 
 
 def _equal(values: Range, bins: int) -> Edges:

@@ -47,6 +47,19 @@ MAX_DECISIONS = 100
 """How many decisions about one id an answer has; ids may repeat without end."""
 BINS = 20
 
+Place = tuple[str, str, int]
+"""A project's id, a corpus's name, a version's number."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What answers about one version are made of."""
+
+    corpus: library.Corpus
+    manifest: Manifest
+    key: tuple[Hashable, ...]
+    """What answers are remembered by: another one for every other version, and for this one once its files are gone."""
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -91,9 +104,7 @@ class Insights:
         self, project_id: str, name: str, *, after: int | None = None, limit: int = 50
     ) -> Sequence[VersionSummary]:
         """Newest first; `after` is the number of the last one seen."""
-        _, opened = self.open(project_id, name)
-        with answered():
-            versions = self._published(opened)
+        _, versions = self.published(project_id, name)
         older = [version for version in reversed(versions) if after is None or version.version < after]
         return [views.summary(version) for version in older[:limit]]
 
@@ -156,6 +167,23 @@ class Insights:
             return self._histograms.get(
                 (*_key(opened, known), column, bins),
                 lambda: histograms.histogram(opened.storage, known.manifest, column, bins),
+            )
+
+    def columns(self, project_id: str, name: str, number: int | None = None) -> Sequence[str]:
+        """The numbers of the decisions: what stages measured, the text's length, what drops were decided by."""
+        opened, known = self._look(project_id, name, number)
+        with answered():
+            return histograms.numeric_columns(opened.storage, known.manifest)
+
+    def distribution(
+        self, project_id: str, name: str, number: int | None, column: str, *, bins: int = BINS
+    ) -> Histogram:
+        """As `histogram`; of lengths, and of counts that are spread widely, the bins double."""
+        opened, known = self._look(project_id, name, number)
+        with answered():
+            return self._histograms.get(
+                (*_key(opened, known), column, bins, "distribution"),
+                lambda: histograms.distribution(opened.storage, known.manifest, column, bins),
             )
 
     def explain(
@@ -230,6 +258,17 @@ class Insights:
         entry = self._catalogue.get(project_id, name)
         return entry, self._within(project_id, entry.url)
 
+    def look(self, place: Place) -> Looked:
+        """A version, as the library has it."""
+        opened, known = self._look(*place)
+        return Looked(opened, known.manifest, (*_key(opened, known), known.version.gone))
+
+    def published(self, project_id: str, name: str) -> tuple[library.Corpus, Sequence[library.Version]]:
+        """A corpus of the project with its versions, oldest first, as the library has them."""
+        _, opened = self.open(project_id, name)
+        with answered():
+            return opened, self._published(opened)
+
     def _within(self, project_id: str, url: str) -> library.Corpus:
         """The corpus at an address that was within the project's roots, and must still be."""
         if self._confine is not None:
@@ -278,7 +317,7 @@ def _statistics(opened: library.Corpus, known: _Known) -> Statistics:
     return Statistics(
         version=manifest.version,
         run=manifest.run,
-        total=views.amount(manifest.documents, manifest.bytes),
+        total=views.kept_amount(report),
         sources=views.groups(report, "source"),
         languages=views.groups(report, "language"),
         lengths=histograms.lengths(storage, manifest),

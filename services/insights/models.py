@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from curation.change import Approval, Breach, Looked
 from curation.manifest import Kind
-from curation.report import MixtureReport, Outcome
+from curation.report import Cuts, MixtureReport, Outcome
 from services.jobs.job import Shown
-
-TokensMethod = Literal["utf8-bytes/4"]
-TOKENS_METHOD: TokensMethod = "utf8-bytes/4"
-"""How `tokens_estimate` is made. No tokenizer is part of a corpus yet, and every model has its own; four bytes a token
-is the usual rule for English under a BPE vocabulary of 32 to 128 thousand, and off by half for other languages and
-code. The field will name the tokenizer once there is one."""
 
 
 class Amount(Shown):
@@ -23,8 +16,8 @@ class Amount(Shown):
     documents: int
     bytes: int
     """Of text, in UTF-8."""
-    tokens_estimate: int
-    """See `tokens_method`."""
+    tokens: int | None = None
+    """As the recipe's last `tokens` stage counted them; null where it did not count all of this text."""
 
 
 class VersionSummary(Amount):
@@ -52,7 +45,6 @@ class Corpus(Shown):
     """When the project came to know it."""
     newest: VersionSummary | None = None
     """Null before the first version."""
-    tokens_method: TokensMethod = TOKENS_METHOD
 
 
 class CorpusVersion(VersionSummary):
@@ -70,7 +62,6 @@ class CorpusVersion(VersionSummary):
     """How many input files were read; the manifest lists them."""
     files: int
     """How many files of documents it has."""
-    tokens_method: TokensMethod = TOKENS_METHOD
 
 
 class Group(Amount):
@@ -79,6 +70,14 @@ class Group(Amount):
     name: str
     """Empty where the language is not known."""
     documents_read: int
+
+
+class VersionSources(Amount):
+    """What a version keeps, by source."""
+
+    version: int
+    published: datetime
+    sources: tuple[Group, ...]
 
 
 class Histogram(Shown):
@@ -100,7 +99,6 @@ class Statistics(Shown):
     version: int
     run: str
     total: Amount
-    tokens_method: TokensMethod = TOKENS_METHOD
     sources: tuple[Group, ...]
     languages: tuple[Group, ...]
     lengths: Histogram
@@ -121,6 +119,8 @@ class FunnelStep(Shown):
     bytes_out: int
     reasons: dict[str, int]
     """Documents by reason, most first."""
+    cuts: Cuts | None = None
+    """What it cut out of documents that went on; null for a step that does not cut repeated parts."""
 
 
 class Funnel(Shown):
@@ -168,8 +168,16 @@ class Sample(Shown):
     detail: str | None = None
     survivor: str | None = None
     """The kept copy's id, of a duplicate."""
+    survivor_shard: str | None = None
+    survivor_row: int | None = None
+    language: str | None = None
+    """Null where nothing told it."""
     excerpt: str = ""
-    """The text's first characters, as it stood when it was dropped."""
+    """A part of the text as it stood when it was dropped: its beginning, or what is around the span that decided."""
+    begins: int = 0
+    """How many characters of the text stand before the excerpt."""
+    span: tuple[int, int] | None = None
+    """What decided, where one place of the text did: from and to in the excerpt, in characters."""
 
 
 class Samples(Shown):
@@ -232,7 +240,8 @@ class MixturePart(Amount):
     source: str
     share_documents: float
     share_bytes: float
-    share_tokens_estimate: float
+    share_tokens: float | None = None
+    """Null where tokens are not counted."""
     target: float | None = None
     """The share of tokens that the recipe's mixture asks for; null where it has none, or none by source."""
     realised: float | None = None
@@ -246,13 +255,12 @@ class Mixture(Shown):
 
     version: int
     run: str
-    tokens_method: TokensMethod = TOKENS_METHOD
     parts: tuple[MixturePart, ...]
     plan: MixtureReport | None = None
     """By the recipe's mixture, without one the natural shares of the sources; computed from the version's decisions.
-    Null where they were removed, or the mixture does not fit."""
+    Null where they were removed, where tokens are not counted, or where the mixture does not fit."""
     problem: str | None = None
-    """Why the recipe's mixture does not fit what the version holds; null where it does."""
+    """Why there is no plan for what the version holds; null where there is one, or its decisions were removed."""
 
 
 class RunReport(Shown):
@@ -265,7 +273,6 @@ class RunReport(Shown):
     """Whether nothing of it is published."""
     kept: Amount
     documents_read: int
-    tokens_method: TokensMethod = TOKENS_METHOD
     steps: tuple[FunnelStep, ...]
     reasons: tuple[Reason, ...]
     sources: tuple[Group, ...]
@@ -312,4 +319,3 @@ class VersionChange(Shown):
     """The recipe's gates that it does not pass; somebody let it be published nevertheless."""
     approved: Approval | None = None
     """Who did, where it was by hand; of a job its events say it."""
-    tokens_method: TokensMethod = TOKENS_METHOD

@@ -10,7 +10,7 @@ from curation import corpus, document
 from curation.change import Change
 from curation.explanation import Found
 from curation.manifest import Manifest
-from curation.report import EXCERPT, Cell, MixtureReport, MixtureShare, Report, tokens_estimate
+from curation.report import EXCERPT, Cell, MixtureReport, MixtureShare, Report
 from services.errors import NotFound
 from services.insights.models import (
     Amount,
@@ -26,6 +26,7 @@ from services.insights.models import (
     Sample,
     Samples,
     VersionChange,
+    VersionSources,
     VersionSummary,
 )
 from services.insights.runs import job_of
@@ -34,8 +35,8 @@ _DECIDED = ("outcome", "stage", "reason", "value", "threshold", "detail", "survi
 _ABOUT = (document.SOURCE, document.SHARD, document.ROW, *_DECIDED, "similarity", "language", "bytes")
 
 
-def amount(documents: int, size_bytes: int) -> Amount:
-    return Amount(documents=documents, bytes=size_bytes, tokens_estimate=tokens_estimate(size_bytes))
+def kept_amount(report: Report) -> Amount:
+    return Amount(documents=report.documents("kept"), bytes=report.bytes("kept"), tokens=report.tokens("kept"))
 
 
 def summary(version: corpus.Version) -> VersionSummary:
@@ -47,7 +48,9 @@ def summary(version: corpus.Version) -> VersionSummary:
         recipe=version.recipe,
         fingerprint=version.fingerprint,
         gone=None if version.gone is None else str(version.gone),
-        **amount(version.documents, version.bytes).model_dump(),
+        documents=version.documents,
+        bytes=version.bytes,
+        tokens=version.tokens,
     )
 
 
@@ -71,7 +74,7 @@ def change_of(version: corpus.Version, change: Change) -> VersionChange:
         base=change.base,
         looked=change.looked,
         documents_read=change.read.documents(),
-        kept=amount(change.read.documents("kept"), change.read.bytes("kept")),
+        kept=kept_amount(change.read),
         steps=steps(change.read),
         reasons=reasons(change.read),
         removed=tuple(_removed(cell) for cell in change.removed),
@@ -83,12 +86,27 @@ def change_of(version: corpus.Version, change: Change) -> VersionChange:
 
 
 def _removed(cell: Cell) -> RemovedAmount:
-    gone = amount(cell.documents, cell.bytes).model_dump()
-    return RemovedAmount(reason=cell.reason, source=cell.source, language=cell.language, **gone)
+    return RemovedAmount(
+        reason=cell.reason,
+        source=cell.source,
+        language=cell.language,
+        documents=cell.documents,
+        bytes=cell.bytes,
+        tokens=cell.tokens,
+    )
 
 
 def steps(report: Report) -> tuple[FunnelStep, ...]:
     return tuple(FunnelStep.model_validate(step.model_dump()) for step in report.funnel())
+
+
+def version_sources(version: corpus.Version, report: Report) -> VersionSources:
+    return VersionSources(
+        version=version.version,
+        published=version.published,
+        sources=groups(report, "source"),
+        **kept_amount(report).model_dump(),
+    )
 
 
 def groups(report: Report, axis: Literal["source", "language"]) -> tuple[Group, ...]:
@@ -100,9 +118,8 @@ def groups(report: Report, axis: Literal["source", "language"]) -> tuple[Group, 
 
 
 def _group(name: str, cells: Sequence[Cell]) -> Group:
-    kept = [cell for cell in cells if cell.outcome == "kept"]
-    held = amount(sum(cell.documents for cell in kept), sum(cell.bytes for cell in kept))
-    return Group(name=name, documents_read=sum(cell.documents for cell in cells), **held.model_dump())
+    own = Report(cells=tuple(cells))
+    return Group(name=name, documents_read=own.documents(), **kept_amount(own).model_dump())
 
 
 def reasons(report: Report) -> tuple[Reason, ...]:
@@ -142,8 +159,7 @@ def samples(manifest: Manifest, report: Report, reason: str, limit: int) -> Samp
         seed=seed_of(manifest),
         documents=known[reason].documents,
         samples=tuple(
-            Sample(**example.model_dump(include=set(Sample.model_fields) - {"excerpt"}), excerpt=example.excerpt)
-            for example in examples
+            Sample.model_validate(example.model_dump(include=set(Sample.model_fields))) for example in examples
         ),
     )
 
@@ -155,8 +171,7 @@ def seed_of(manifest: Manifest) -> int:
 
 def mixture(manifest: Manifest, report: Report, plan: MixtureReport | None, problem: str | None) -> Mixture:
     sources = groups(report, "source")
-    documents, size = report.documents("kept"), report.bytes("kept")
-    tokens = sum(source.tokens_estimate for source in sources)
+    kept = kept_amount(report)
     is_asked = manifest.recipe.get("mixture") is not None
     shares = _shares_by_source(plan) if plan is not None and plan.by == "source" and is_asked else {}
     return Mixture(
@@ -165,10 +180,12 @@ def mixture(manifest: Manifest, report: Report, plan: MixtureReport | None, prob
         parts=tuple(
             MixturePart(
                 source=source.name,
-                **source.model_dump(include={"documents", "bytes", "tokens_estimate"}),
-                share_documents=_share(source.documents, documents),
-                share_bytes=_share(source.bytes, size),
-                share_tokens_estimate=_share(source.tokens_estimate, tokens),
+                **source.model_dump(include={"documents", "bytes", "tokens"}),
+                share_documents=_share(source.documents, kept.documents),
+                share_bytes=_share(source.bytes, kept.bytes),
+                share_tokens=(
+                    None if source.tokens is None or kept.tokens is None else _share(source.tokens, kept.tokens)
+                ),
                 **shares.get(source.name, {}),
             )
             for source in sources
@@ -225,7 +242,7 @@ def run_report(manifest: Manifest, report: Report, *, is_draft: bool) -> RunRepo
         version=manifest.version,
         run=manifest.run,
         is_draft=is_draft,
-        kept=amount(report.documents("kept"), report.bytes("kept")),
+        kept=kept_amount(report),
         documents_read=report.documents(),
         steps=steps(report),
         reasons=reasons(report),

@@ -6,7 +6,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, delete, exists, insert, select, true, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    Table,
+    delete,
+    exists,
+    insert,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from services.database import Database
 from services.database.tables import idempotency, job_events, job_logs, jobs
@@ -46,14 +59,28 @@ def events(connection: Connection, project_id: str, job_id: str, after: int, lim
 def logs(
     connection: Connection, project_id: str, job_id: str, after: int, limit: int, level: str | None
 ) -> Sequence[LogLine]:
-    if connection.execute(_own(jobs.c.id, project_id, job_id)).scalar_one_or_none() is None:
-        raise NotFound(f"there is no job {job_id!r} in this project")
+    _expect_job(connection, project_id, job_id)
     columns = [job_logs.c[name] for name in LogLine.model_fields]
     asked = select(*columns).where(job_logs.c.job_id == job_id, job_logs.c.sequence > after)
-    if level is not None:
-        asked = asked.where(job_logs.c.level.in_(LEVELS[LEVELS.index(level) :]))
+    asked = _of_level(asked, level)
     rows = connection.execute(asked.order_by(job_logs.c.sequence).limit(limit)).mappings()
     return [LogLine.model_construct(**row) for row in rows]
+
+
+def latest_events(
+    connection: Connection, project_id: str, job_id: str, before: int | None, limit: int
+) -> Sequence[Event]:
+    _expect_job(connection, project_id, job_id)
+    rows = connection.execute(_latest(job_events, Event, job_id, before, limit)).mappings()
+    return [Event.model_construct(**row) for row in rows]
+
+
+def latest_logs(
+    connection: Connection, project_id: str, job_id: str, before: int | None, limit: int, level: str | None
+) -> Sequence[LogLine]:
+    _expect_job(connection, project_id, job_id)
+    asked = _of_level(_latest(job_logs, LogLine, job_id, before, limit), level)
+    return [LogLine.model_construct(**row) for row in connection.execute(asked).mappings()]
 
 
 def write_logs(connection: Connection, job_id: str, lines: Sequence[NewLogLine], keep: int) -> None:
@@ -145,6 +172,25 @@ def _keys(before: datetime) -> Delete:
 def _jobs(before: datetime) -> Delete:
     old = select(jobs.c.id).where(jobs.c.deleted < before).limit(BATCH)
     return delete(jobs).where(jobs.c.id.in_(old))
+
+
+def _latest(
+    table: Table, shown: type[Event] | type[LogLine], job_id: str, before: int | None, limit: int
+) -> Select[Any]:
+    """The newest rows before a sequence, newest first."""
+    asked = select(*(table.c[name] for name in shown.model_fields)).where(table.c.job_id == job_id)
+    if before is not None:
+        asked = asked.where(table.c.sequence < before)
+    return asked.order_by(table.c.sequence.desc()).limit(limit)
+
+
+def _of_level(asked: Select[Any], level: str | None) -> Select[Any]:
+    return asked if level is None else asked.where(job_logs.c.level.in_(LEVELS[LEVELS.index(level) :]))
+
+
+def _expect_job(connection: Connection, project_id: str, job_id: str) -> None:
+    if connection.execute(_own(jobs.c.id, project_id, job_id)).scalar_one_or_none() is None:
+        raise NotFound(f"there is no job {job_id!r} in this project")
 
 
 def _own(column: Any, project_id: str, job_id: str) -> Any:

@@ -230,6 +230,20 @@ class JobStore:
         with self._database.reading() as connection:
             return history.logs(connection, project_id, job_id, after, limit, level)
 
+    def latest_events(
+        self, project_id: str, job_id: str, *, before: int | None = None, limit: int = 50
+    ) -> Sequence[Event]:
+        """The newest ones that there are before this sequence, newest first."""
+        with self._database.reading() as connection:
+            return history.latest_events(connection, project_id, job_id, before, limit)
+
+    def latest_logs(
+        self, project_id: str, job_id: str, *, before: int | None = None, limit: int = 50, level: str | None = None
+    ) -> Sequence[LogLine]:
+        """The same of the log; `level` leaves out what is below it."""
+        with self._database.reading() as connection:
+            return history.latest_logs(connection, project_id, job_id, before, limit, level)
+
     # ------------------------------------------------------------------ for workers
 
     def claim(self, owner: str) -> Claim | None:

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from services.control_plane.app import create_app
+from services.dashboard.app import add_dashboard
 from services.serve.announcement import Announcement
 from services.serve.first_key import hand_over_first_key
 from services.settings import Settings
@@ -25,6 +26,7 @@ def open_api(
 ) -> uvicorn.Server:
     """A server for the socket, until `stop` is set; `told` has its URL and the first key then. Raises SettingsError."""
     app = create_app(settings)
+    add_dashboard(app)
     told.url = _url(settings, listening)
     told.warnings = _warnings(settings)
     hand_over_first_key(app.state.plane, told, key_file)

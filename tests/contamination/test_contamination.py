@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import pickle
 from collections import Counter, defaultdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from curation.contamination import Contamination, Rule, listed, load_registry
@@ -27,6 +31,7 @@ QUESTION = (
     "A farmer drives nineteen stubborn goats across the old stone bridge every second Tuesday and pays the keeper "
     "four copper coins for each of them so how much does he pay in a year"
 )
+HALF = " ".join(QUESTION.split()[:18])
 OTHER = "Which of the seven lighthouses on the northern coast was built first, and who paid for its copper roof?"
 GUID = "8f3ac0de-12ab-4cde-9f01-77aa55cc3311"
 ITEMS: list[dict[str, Any] | str] = [
@@ -95,6 +100,7 @@ def test_tagged_documents_stay(registry: Path) -> None:
     assert made.drop_reasons(batch).to_pylist() == [None]
     assert batch["contamination.score"].to_pylist() == [1]
     assert made.reasons() == frozenset()
+    assert [stage(registry, action=action).rewrites for action in ("tag", "drop", "cut")] == [False, False, True]
 
 
 def test_matches_are_cut_with_a_window(registry: Path) -> None:
@@ -160,8 +166,19 @@ def test_it_may_lie_in_a_bucket(moto: S3Server, registry: Path) -> None:
     with moto.used():
         bucket = moto.make_bucket("benchmarks")
         open_storage(bucket).write("2026/a.jsonl", registry.read_bytes())
-        for url in (f"{bucket}/2026/a.jsonl", f"{bucket}/2026", f"{bucket}/*/*.jsonl"):
+        for url in (f"{bucket}/2026/a.jsonl", f"{bucket}/2026", f"{bucket}/2026/", bucket, f"{bucket}/*/*.jsonl"):
             assert load_registry(url).sha256 == load_registry(str(registry)).sha256
+
+
+def test_what_is_wrong_with_one_of_several_files_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    write_jsonl(folder / "a.jsonl", ITEMS)
+    (folder / "b.jsonl").write_text("[]")
+    for url, said in ((folder, f"{folder}: b.jsonl, line 1: found list"), (folder / "b.jsonl", "b.jsonl, line 1: ")):
+        with pytest.raises(ModelError) as raised:
+            stage(url).models()
+        assert said in str(raised.value)
 
 
 def test_a_recipe_pins_it(registry: Path) -> None:
@@ -224,6 +241,50 @@ def test_other_mistakes(tmp_path: Path, registry: Path) -> None:
     for wrong in ({"rule": "bleu"}, {"threshold": 0}, {"registry_sha256": "1"}, {"action": "hide"}):
         with pytest.raises(ValidationError):
             stage(registry, **wrong)
+
+
+@pytest.mark.parametrize("threshold", [1.01, 35, math.inf, math.nan])
+@pytest.mark.parametrize("rule", ["cluster", "gpt3", "tulu"])
+def test_a_threshold_that_whole_copies_would_pass_is_refused(registry: Path, rule: Rule, threshold: float) -> None:
+    with pytest.raises(ValidationError, match=r"expected at most 1: a whole copy|greater than 0"):
+        stage(registry, rule=rule, threshold=threshold)
+    least = stage(registry, rule=rule, threshold=1)
+    batch = annotated(least, QUESTION, " ".join(OTHER.split()[:-7]))
+    assert least.drop_reasons(batch).to_pylist() == [f"contamination.{rule}", None]
+
+
+@settings(max_examples=50)
+@given(
+    st.sampled_from(["cluster", "gpt3", "tulu"]),
+    st.sampled_from(["drop", "cut"]),
+    st.lists(st.sampled_from([QUESTION, HALF, OTHER, GUID, "é", "filler " * 60]), max_size=9).map(" ".join),
+    st.floats(0.1, 1),
+)
+def test_evidence_is_what_a_plain_account_says(rule: Rule, action: str, text: str, threshold: float) -> None:
+    with TemporaryDirectory() as folder:
+        registry = write_jsonl(Path(folder) / "registry.jsonl", ITEMS)
+        made = stage(registry, rule=rule, action=action, threshold=threshold, max_pieces=2, name="bench")
+        batch = annotated(made, essay(1), text, QUESTION)
+    reasons = made.drop_reasons(batch)
+    evidence = made.evidence(batch, reasons)
+    limits = {"canary": 1, rule: threshold, "too_many_pieces": 2, "nothing_left": 1}
+    for row, (document, reason) in enumerate(zip(batch.to_pylist(), reasons.to_pylist(), strict=True)):
+        said: tuple[object, ...] = (None, None, None)
+        if reason is not None:
+            why = reason.removeprefix("bench.")
+            value = document["bench.pieces" if why in ("too_many_pieces", "nothing_left") else "bench.score"]
+            benchmark, item, start, end = (document[f"bench.{name}"] for name in ("benchmark", "item", "start", "end"))
+            said = (value, limits[why], f"{benchmark}/{item} {start}-{end}")
+        assert (evidence.values[row].as_py(), evidence.thresholds[row].as_py(), evidence.details[row].as_py()) == said
+
+
+@pytest.mark.parametrize("rule", ["cluster", "gpt3", "tulu"])
+def test_a_canary_has_a_threshold_of_its_own(registry: Path, rule: Rule) -> None:
+    made = stage(registry, rule=rule)
+    batch = annotated(made, GUID)
+    evidence = made.evidence(batch, made.drop_reasons(batch))
+    assert (evidence.values.to_pylist(), evidence.thresholds.to_pylist()) == ([1], [1])
+    assert evidence.details.to_pylist() == [f"coast/canary 0-{len(GUID)}"]
 
 
 # ---------------------------------------------------------------------- real text

@@ -48,7 +48,7 @@ def test_images_are_pinned_and_the_process_is_nobody_in_particular() -> None:
 def test_every_command_is_there_when_it_runs() -> None:
     for run in instructions("RUN"):
         program = run.split()[0]
-        made = re.match(r"/opt/(curation|build)/bin/pip$", program)
+        made = re.match(r"/opt/(curation|build|node)/bin/(pip|python)$", program)
         assert made or program in IN_SLIM_IMAGES, run
         if made:
             assert f"python -m venv /opt/{made[1]}" in instructions("RUN")[: instructions("RUN").index(run)]
@@ -106,6 +106,9 @@ def test_the_wheel_is_built_in_a_clean_folder(tmp_path: Path) -> None:
     import zipfile
 
     names = zipfile.ZipFile(wheel).namelist()
-    for path in sorted((ROOT / "services").rglob("*.py")):
+    pages = ROOT / "services" / "dashboard"
+    shown = [path for name in ("static", "templates") for path in (pages / name).rglob("*") if path.is_file()]
+    assert {"chart.js", "htmx.js", "base.html"} <= {path.name for path in shown}
+    for path in [*sorted((ROOT / "services").rglob("*.py")), *shown]:
         assert str(path.relative_to(ROOT)) in names
     assert any(name.startswith("services/database/migrations/") for name in names)

@@ -224,6 +224,14 @@ def test_missing_model(tmp_path: Path) -> None:
         load_model(str(tmp_path))
 
 
+@pytest.mark.parametrize("data", [b"", b"PK", b"PK\x03\x04" + bytes(500)])
+def test_what_does_not_begin_as_a_model_is_not_read(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "archive.bin"
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=r"archive\.bin: it does not begin as such a file does"):
+        load_model(str(path))
+
+
 @pytest.fixture(scope="module")
 def small_models(training_file: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     folder = tmp_path_factory.mktemp("models")

@@ -11,14 +11,15 @@ from curation.cli import main
 from curation.pipeline import curate
 from curation.recipe import validate_recipe
 from curation.runner.local import LocalRunner
-from tests.pipeline.inputs import recipe, write_inputs
+from tests.pipeline.inputs import COUNTED, recipe, write_inputs
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     write_inputs(folder)
-    curate(recipe(folder, folder / "corpus", mixture={"tokens": 40_000, "max_epochs": 4}), LocalRunner())
+    mixture = {"tokens": 40_000, "max_epochs": 4}
+    curate(recipe(folder, folder / "corpus", stages=COUNTED, mixture=mixture), LocalRunner())
     return folder
 
 
@@ -37,7 +38,7 @@ def test_the_recipes_mixture_or_another(
     code, said = call(capsys, monkeypatch, "mixture", folder / "corpus")
     assert code == 0
     assert "natural, by source" in said
-    assert "! estimated: the recipe has no tokens stage" in said
+    assert "counted by o200k_base" in said
     assert "tokens are missing: every part is at its cap" in said
     asked = ("--scheme", "fixed", "--weight", "web=3", "--weight", "notes=1", "--tokens", 1000, "--json")
     code, said = call(capsys, monkeypatch, "mixture", folder / "corpus", "--version", 1, *asked)
@@ -86,7 +87,7 @@ def test_a_tokenizer_is_trained_and_counts(
     curate(validate_recipe(asked), LocalRunner())
     code, said = call(capsys, monkeypatch, "mixture", tmp_path / "corpus", "--json")
     found = json.loads(said)
-    assert (code, found["tokenizer"], found["is_estimate"]) == (0, str(path), False)
+    assert (code, found["tokenizer"]) == (0, str(path))
     assert (
         found["tokenizer_sha256"]
         in call(capsys, monkeypatch, "tokenizer", "train", folder / "corpus", "--out", path, "--vocab", 500)[1]

@@ -22,11 +22,10 @@ from curation.mixture.report import planned
 from curation.mixture.tokenizer import load_tokenizer
 from curation.pipeline import curate
 from curation.pipeline.takedown import takedown
-from curation.recipe import validate_recipe
 from curation.report import MixtureReport
 from curation.runner.local import LocalRunner
 from curation.tombstones import Criteria, WantedId
-from tests.pipeline.inputs import recipe, write_inputs
+from tests.pipeline.inputs import COUNTED, recipe, write_inputs
 from tests.texts import essay, write_jsonl
 
 FIXED: dict[str, Any] = {"scheme": "fixed", "weights": {"web": 1, "notes": 1}}
@@ -39,9 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     write_inputs(folder)
     copies = [{"id": f"copy-{n}", "text": essay(1)} for n in range(4)]
     write_jsonl(folder / "web/d.jsonl", copies)
-    asked = recipe(folder, folder / "corpus").model_dump(mode="json")
-    stages = [*asked["stages"][:1], {"kind": "tokens"}, *asked["stages"][1:]]
-    curate(validate_recipe(asked | {"stages": stages, "mixture": FIXED}), LocalRunner())
+    curate(recipe(folder, folder / "corpus", stages=COUNTED, mixture=FIXED), LocalRunner())
     opened = Corpus(str(folder / "corpus"))
     takedown(opened.url, Criteria(ids=(WantedId(id="w7"),)), LocalRunner())
     return opened
@@ -50,7 +47,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.fixture(scope="module")
 def documents(corpus: Corpus) -> pa.Table:
     """The kept documents of the first version, counted anew."""
-    table: pa.Table = corpus.documents(1).to_table(["source", "text", "language", "cluster_size"])
+    table: pa.Table = corpus.documents(1).to_table(["id", "source", "text", "language", "cluster_size"])
     texts = table["text"].cast(pa.large_string()).combine_chunks()
     return table.append_column("tokens", pa.array(load_tokenizer("o200k_base").counter.count(texts)))
 
@@ -68,7 +65,7 @@ def test_natural_is_what_the_documents_hold(corpus: Corpus, documents: pa.Table)
         assert part.bytes == sum(len(text.encode()) for text in own["text"].to_pylist())
         assert part.realised == part.target == part.natural == part.tokens / found.tokens
         assert part.epochs == 1
-    assert (found.tokenizer, found.is_estimate, found.is_feasible, found.kl_target) == ("o200k_base", False, True, 0)
+    assert (found.tokenizer, found.is_feasible, found.kl_target) == ("o200k_base", True, 0)
     assert found.warnings == ()
     assert report(corpus) == found, "twice is the same"
 
@@ -99,19 +96,46 @@ def test_quality_buckets(corpus: Corpus) -> None:
     assert part.group == "en"
 
 
+def test_a_bucket_of_which_nothing_is_kept_is_said(corpus: Corpus) -> None:
+    """Documents that were dropped had it; its share goes to the others."""
+    bucketed: dict[str, Any] = {"scheme": "quality_bucketed", "bucket": "language.label"}
+    found = report(corpus, **bucketed, weights={"en": 2, "de": 5})
+    assert (found.parts, found.seen) == (report(corpus, **bucketed, weights={"en": 2}).parts, 2 * found.tokens)
+    assert not found.is_feasible
+    assert found.warnings == ("bucket de has nothing: no document with it is kept, so its share goes to the others",)
+    assert report(corpus, **bucketed, weights={"en": 2, "de": 0}).is_feasible
+    with pytest.raises(RecipeError, match="nothing would be seen: every group that has a weight is empty"):
+        report(corpus, **bucketed, weights={"en": 0, "de": 1})
+    by_bucket: dict[str, Any] = {"scheme": "fixed", "by": "bucket", "bucket": "language.label"}
+    found = report(corpus, **by_bucket, weights={"en": 1, "de": 3})
+    assert found.warnings == ("de has nothing: its share of 75.0% goes to the others",)
+
+
 def test_a_takedown_is_counted(corpus: Corpus) -> None:
     before, after = report(corpus, 1), report(corpus, 2)
     assert (before.documents - after.documents, after.version) == (1, 2)
     assert report(corpus, 2, scheme="rehydrate").documents == after.documents
 
 
-def test_without_a_tokens_stage_it_is_an_estimate(tmp_path: Path) -> None:
+def test_without_a_tokens_stage_there_is_none(tmp_path: Path) -> None:
+    """Nothing is taken for tokens that no tokenizer counted."""
     write_inputs(tmp_path)
     curate(recipe(tmp_path, tmp_path / "corpus"), LocalRunner())
-    found = report(Corpus(str(tmp_path / "corpus")), None)
-    assert (found.is_estimate, found.tokenizer, found.tokenizer_sha256) == (True, "utf8-bytes/4", None)
-    assert [part.tokens for part in found.parts] == [part.bytes // 4 for part in found.parts]
-    assert found.warnings[0].startswith("estimated: the recipe has no tokens stage")
+    uncounted = Corpus(str(tmp_path / "corpus"))
+    with pytest.raises(RecipeError, match="version 1: shares are of tokens, and no stage counts them: add"):
+        report(uncounted, None)
+    assert (uncounted.version().tokens, uncounted.report_of(uncounted.version()).tokens("kept")) == (None, None)
+    with pytest.raises(RecipeError, match=r"^mixture: shares are of tokens, and no stage counts them"):
+        recipe(tmp_path, tmp_path / "corpus", mixture=FIXED)
+
+
+def test_a_versions_own_account_has_the_same_tokens(corpus: Corpus, documents: pa.Table) -> None:
+    """… also of a version that a takedown has made of another."""
+    for number, tokens in ((1, pc.sum(documents["tokens"]).as_py()), (2, report(corpus, 2).tokens)):
+        version = corpus.version(number)
+        assert version.tokens == corpus.manifest(number).tokens == corpus.report_of(version).tokens("kept") == tokens
+    gone = documents.filter(pc.equal(documents["id"], "w7"))["tokens"].to_pylist()
+    assert corpus.change_of(corpus.version(2)).removed[0].tokens == sum(gone) > 0
 
 
 @pytest.mark.parametrize(
@@ -122,9 +146,9 @@ def test_without_a_tokens_stage_it_is_an_estimate(tmp_path: Path) -> None:
         ({"max_epochs_of": {"x": 1}}, "mixture.max_epochs_of.x", "no source 'x'"),
         ({"by": "bucket", "bucket": "language.score"}, "mixture.bucket", "no buckets 'language.score'"),
         (
-            {"scheme": "quality_bucketed", "bucket": "language.label", "weights": {"de": 1}},
-            "mixture.weights.de",
-            "no bucket 'de'",
+            {"scheme": "quality_bucketed", "bucket": "language.label", "weights": {"fr": 1, "en": 1}},
+            "mixture.weights.fr",
+            "no bucket 'fr'; there are de, en",
         ),
     ],
 )
@@ -148,11 +172,14 @@ def test_counts_that_do_not_fit_the_documents_are_damage(corpus: Corpus) -> None
 def plan(unique: dict[str, int], /, **options: Any) -> MixtureReport:
     counts = Counts({Place(name): Amount(1, 4 * n, n) for name, n in unique.items()}, "t", "0")
     sources = [{"name": name} for name in (*unique, "empty")]
-    manifest = Manifest(
-        version=3, run="r", parent=0, created="2026-01-01T00:00:00Z", recipe={"sources": sources}, fingerprint="",
+    return planned("corpus", made({"sources": sources}), Mixture.model_validate(options), counts)
+
+
+def made(recipe: dict[str, Any]) -> Manifest:
+    return Manifest(
+        version=3, run="r", parent=0, created="2026-01-01T00:00:00Z", recipe=recipe, fingerprint="",
         meaning={}, inputs=(), pieces=(), shards=(), decisions=(), ids=(), documents=0, bytes=0,
     )  # fmt: skip
-    return planned("corpus", manifest, Mixture.model_validate(options), counts)
 
 
 def test_a_cap_is_kept_and_its_cost_is_told() -> None:
@@ -187,6 +214,18 @@ def test_an_empty_group_gives_its_share_to_the_others() -> None:
         plan({"a": 100}, scheme="fixed", weights={"a": 0, "empty": 1})
     with pytest.raises(RecipeError, match="has no tokens to mix"):
         plan({"a": 0})
+
+
+def test_a_quality_bucket_may_be_empty_but_not_unheard_of() -> None:
+    """Which there are, the stage's options say: thresholds may leave none of the lower ones."""
+    stage = {"name": "q", "kind": "quality_classifier", "buckets": 3}
+    options = {"scheme": "quality_bucketed", "bucket": "q.bucket"}
+    counts = Counts({Place("a", "2"): Amount(1, 40, 10)}, "t", "0", frozenset({"1", "2"}))
+    manifest = made({"sources": [{"name": "a"}], "stages": [stage]})
+    found = planned("corpus", manifest, Mixture.model_validate({**options, "weights": {"0": 1, "2": 1}}), counts)
+    assert (found.seen, found.is_feasible, len(found.warnings)) == (10, False, 1)
+    with pytest.raises(RecipeError, match="no bucket '3'; there are 0, 1, 2"):
+        planned("corpus", manifest, Mixture.model_validate({**options, "weights": {"2": 1, "3": 1}}), counts)
 
 
 def test_much_repetition_is_said() -> None:
@@ -253,12 +292,12 @@ def test_options_that_do_not_go_together(options: dict[str, Any], message: str) 
 )
 def test_a_recipe_knows_its_groups(tmp_path: Path, mixture: dict[str, Any], path: str, message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        recipe(tmp_path, tmp_path / "corpus", mixture=mixture)
+        recipe(tmp_path, tmp_path / "corpus", stages=COUNTED, mixture=mixture)
     problems = {problem.path: problem.message for problem in caught.value.problems}
     assert message in problems[path]
 
 
 def test_a_mixture_is_no_part_of_what_a_version_is(tmp_path: Path) -> None:
-    without, with_one = recipe(tmp_path, "out"), recipe(tmp_path, "out", mixture=FIXED)
+    without, with_one = (recipe(tmp_path, "out", stages=COUNTED, mixture=each) for each in (None, FIXED))
     assert without.fingerprint() == with_one.fingerprint()
     assert without.meaning() == with_one.meaning()

@@ -18,13 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from curation.corpus import Corpus
 from curation.document import document_batch
-from curation.errors import ModelError
+from curation.errors import ModelError, RecipeError
 from curation.mixture.tokenizer import BUILT_IN, MOST_ID, _Fast, _Slow, load_tokenizer, parse_tokenizer
 from curation.mixture.tokens import Tokens
 from curation.mixture.training import train_tokenizer
-from curation.recipe import parse_recipe
-from tests.texts import GERMAN, essay
+from curation.pipeline import curate
+from curation.recipe import Recipe, parse_recipe, validate_recipe
+from curation.runner.local import LocalRunner
+from tests.texts import GERMAN, essay, write_jsonl
 
 LOOK_ALIKES = "<|endoftext|> x<|endoftext|>y <|fim_prefix|><|im_start|>user\n<s></s> [CLS] <0x0A>"
 SOURCES = ("wikipedia", "udhr", "company-docs", "logs-loghub", "debian-man", "mail-spamassassin")
@@ -228,3 +231,39 @@ def test_importing_the_family_loads_no_tokenizer() -> None:
         "import sys, curation.mixture; print([m for m in ('gigatoken', 'tokenizers', 'awkward') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+# ------------------------------------------------------------------ what is counted
+
+
+@pytest.mark.parametrize("kind", ["c4", "repair"])
+def test_a_stage_that_rewrites_may_not_stand_behind(kind: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        counting([{"kind": "tokens"}, {"kind": kind}])
+    (problem,) = caught.value.problems
+    assert problem.path == "stages.0"
+    assert problem.message.startswith(f"tokens counts the text before {kind} rewrites it")
+    counting([{"kind": kind}, {"kind": "tokens"}])
+
+
+def test_what_is_cut_later_is_counted_again(tmp_path: Path) -> None:
+    """The counts are those of the texts that the corpus has, also where a part of one was cut at the end."""
+    shared = "All of this was said before, by others, at other times, and in just as many words as it is here now."
+    write_jsonl(tmp_path / "in.jsonl", [{"id": str(n), "text": f"{essay(n)}\n\n{shared}"} for n in range(3)])
+    stages = [{"kind": "tokens"}, {"kind": "tokens", "name": "other", "tokenizer": "cl100k_base"}]
+    wanted = counting([*stages, {"kind": "exact_dedup"}, {"kind": "paragraph_dedup"}], str(tmp_path))
+    assert wanted.tokens_column == "other.count"
+    curate(wanted, LocalRunner())
+    corpus = Corpus(wanted.output)
+    texts = {row["id"]: row["text"] for row in corpus.documents().to_table(["id", "text"]).to_pylist()}
+    assert sum(shared in text for text in texts.values()) == 1, "two were cut"
+    for row in corpus.decisions().to_table(["id", "tokens.count", "other.count"]).to_pylist():
+        for column, name in (("tokens.count", "o200k_base"), ("other.count", "cl100k_base")):
+            assert row[column] == len(reference_of(name).encode_ordinary(texts[row["id"]]))
+    own = [len(reference_of("cl100k_base").encode_ordinary(text)) for text in texts.values()]
+    assert corpus.version().tokens == sum(own)
+
+
+def counting(stages: list[dict[str, Any]], folder: str = "/in") -> Recipe:
+    sources = [{"name": "s", "uri": f"{folder}/in.jsonl"}]
+    return validate_recipe({"name": "r", "output": f"{folder}/corpus", "sources": sources, "stages": stages})

@@ -14,6 +14,19 @@ SHORT = (
 )
 
 
+STAGES: list[dict[str, Any]] = [
+    {"kind": "language", "keep": ["en"], "min_score": 0.5},
+    {"kind": "gopher_repetition"},
+    {"kind": "gopher_quality"},
+    {"kind": "c4"},
+    {"kind": "fineweb_quality", "new_line_ratio": 0.5, "line_punct_thr": 0.05, "short_line_thr": 0.9},
+    {"kind": "exact_dedup"},
+    {"kind": "minhash_dedup"},
+]
+COUNTED = [*STAGES[:-2], {"kind": "tokens"}, *STAGES[-2:]]
+"""The same, with each document's tokens counted."""
+
+
 def write_inputs(folder: Path) -> None:
     """25 records in two sources: 21 documents and 4 that cannot be read."""
     web = [{"id": f"w{n}", "text": essay(n), "url": f"https://example.org/{n}"} for n in range(8)]
@@ -55,15 +68,7 @@ def recipe(folder: Path, output: Path | str, **changes: Any) -> Recipe:
             {"name": "web", "uri": f"{folder}/web/*.jsonl*"},
             {"name": "notes", "uri": f"{folder}/notes/**"},
         ],
-        "stages": [
-            {"kind": "language", "keep": ["en"], "min_score": 0.5},
-            {"kind": "gopher_repetition"},
-            {"kind": "gopher_quality"},
-            {"kind": "c4"},
-            {"kind": "fineweb_quality", "new_line_ratio": 0.5, "line_punct_thr": 0.05, "short_line_thr": 0.9},
-            {"kind": "exact_dedup"},
-            {"kind": "minhash_dedup"},
-        ],
+        "stages": STAGES,
         "max_failed": 0.5,
     }
     return validate_recipe(data | changes)

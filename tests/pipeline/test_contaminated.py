@@ -58,8 +58,11 @@ def test_a_published_corpus_is_searched(tmp_path: Path) -> None:
     assert TEXTS[1][hit.start : hit.end] == QUESTION
 
 
-@pytest.mark.parametrize(("action", "kept"), [("drop", 0), ("tag", 2), ("cut", 0)])
-def test_a_run_tells_the_same(tmp_path: Path, action: str, kept: int) -> None:
+@pytest.mark.parametrize(
+    ("action", "kept", "dropped", "by_benchmark"),
+    [("drop", 0, 2, [0, 0]), ("tag", 2, 0, [1, 2]), ("cut", 0, 1, [0, 1])],  # one is cut to nothing
+)
+def test_a_run_tells_the_same(tmp_path: Path, action: str, kept: int, dropped: int, by_benchmark: list[int]) -> None:
     corpus = curated(
         tmp_path, {"kind": "contamination", "registry": str(tmp_path / "registry.jsonl"), "action": action}
     )
@@ -67,6 +70,8 @@ def test_a_run_tells_the_same(tmp_path: Path, action: str, kept: int) -> None:
     assert (report.stage, report.documents, report.contaminated) == ("contamination", 4, 2)
     assert report.contaminated_kept == kept
     assert said(report) == {"coast": (1, 1, 0, 0), "sums": (1, 2, 0, 1)}
+    assert (report.action, report.contaminated_dropped) == (action, dropped)
+    assert [each.documents_kept for each in report.benchmarks] == by_benchmark
     assert [(hit.id, hit.items) for hit in report.worst] == [("2", 2), ("1", 1)]
     left = check_contamination(corpus, None, stage(tmp_path), LocalRunner())
     assert left.contaminated == (2 if action == "tag" else 0)
@@ -95,6 +100,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
         (("--rule", "gpt3"), 2, "--rule: goes with --registry"),
         (("--registry", "/nowhere.jsonl", "--engine", "local"), 6, "there is no such registry"),
         ((*against, "--threshold", "0"), 2, "--threshold: Input should be greater than 0"),
+        ((*against, "--threshold", "2"), 2, "--threshold: found 2, expected at most 1"),
         ((*against, "--registry-sha256", "0" * 64), 6, "expected 000"),
         ((), 4, "no contamination stage"),
     ):

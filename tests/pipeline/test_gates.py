@@ -23,13 +23,14 @@ from curation.runner.local import LocalRunner
 from tests.pipeline.inputs import SHORT, recipe, write_inputs
 from tests.texts import essay, write_jsonl
 
-STAGES = [{"kind": "gopher_quality"}, {"kind": "exact_dedup"}]
+STAGES = [{"kind": "gopher_quality"}, {"kind": "tokens"}, {"kind": "exact_dedup"}]
 JUNK = {"metric": "drop_rate", "of": "gopher_quality", "over": "new", "max": 0.3}
 """Of the small input, 2 of 21 documents are dropped so."""
 
 
 def cell(outcome: str, documents: int, stage: str = "", why: str = "", **place: str) -> Cell:
     data = {"source": "web", "outcome": outcome, "stage": stage, "documents": documents, "bytes": documents * 10}
+    data |= {"tokens": documents * 3} if outcome == "kept" else {}
     return Cell.model_validate({**data, "reason": f"{stage or 'jsonl'}.{why}" if why else "", **place})
 
 
@@ -54,7 +55,7 @@ READ = report(
     [
         ("documents", None, 40),
         ("bytes", None, 400),
-        ("tokens", None, 100),
+        ("tokens", None, 120),
         ("failed_rate", None, 10 / 100),
         ("drop_rate", None, 50 / 90),
         ("drop_rate", "language", 20 / 90),
@@ -137,6 +138,14 @@ def test_a_share_of_nothing_is_a_breach_unless_nothing_was_read() -> None:
     assert message == "drop_rate of exact_dedup over new cannot be told: it would be a share of nothing"
     assert breaches(gate, READ, report()) == []
     assert breaches({"metric": "documents", "over": "new", "min": 1}, READ, report()) != []
+
+
+def test_tokens_that_were_not_counted_are_a_breach() -> None:
+    uncounted = report(cell("kept", 3).model_copy(update={"tokens": None}), cell("kept", 4, language="en"))
+    (message,) = breaches({"metric": "tokens", "min": 1}, uncounted)
+    assert message == "tokens over version cannot be told: not all documents are counted"
+    with pytest.raises(RecipeError, match=r"no stage counts tokens: add \{kind: tokens\}"):
+        recipe(Path("/in"), "/nowhere/corpus", stages=[], gates=[{"metric": "tokens", "min": 1}])
 
 
 def test_what_reads_nothing_is_asked_of_the_version_alone() -> None:
@@ -342,7 +351,7 @@ def test_a_night_of_junk_is_held_though_the_whole_looks_well(tmp_path: Path) -> 
         ({"metric": "documents", "max_fall": 1}, "gates.0.max_fall", "less than 1"),
         ({"metric": "drop_rate", "max": float("nan")}, "gates.0.max", "finite"),
         ({"metric": "drop_rate", "max": 30}, "gates.0", "a share from 0 to 1"),
-        ({"metric": "drop_rate", "of": "c4", "max": 0.3}, "gates.0.of", "there are gopher_quality, exact_dedup"),
+        ({"metric": "drop_rate", "of": "c4", "max": 0.3}, "gates.0.of", "are gopher_quality, tokens, exact_dedup"),
         ({"metric": "drop_rate", "of": "gopher_quality.short", "max": 0.3}, "gates.0.of", "gopher_quality.short_doc"),
         ({"metric": "drop_rate", "of": "exact_dedup.dup", "max": 0.3}, "gates.0.of", "exact_dedup.duplicate"),
         ({"metric": "language_share", "max": 0.3}, "gates.0", "which language"),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from curation.document import TEXT, document_batch
+from curation.document import TEXT, document_batch, with_column
 from curation.privacy import Pii
 from curation.privacy.pii.kernels import is_global
 from curation.privacy.pii.tables import constants, iban_lengths
@@ -174,7 +174,7 @@ TWO = "a@b.co and c@d.org"
         ({"max_counts": {"phone": 0}}, "<EMAIL> and <EMAIL>", None),
         ({"action": "tag"}, TWO, None),
         ({"action": "drop", "max_count": 2}, TWO, None),
-        ({"action": "drop"}, "<EMAIL> and <EMAIL>", "pii.too_many"),  # so that no example shows them
+        ({"action": "drop"}, TWO, "pii.too_many"),
         ({"action": "drop", "max_counts": {"phone": 0}}, TWO, None),
         ({"by_source": {"here": {"max_count": 0}}}, "<EMAIL> and <EMAIL>", "pii.too_many"),
     ],
@@ -186,6 +186,15 @@ def test_what_is_done(options: dict[str, object], rewritten: str, why: str | Non
     assert stage.drop_reasons(batch).to_pylist() == [why]
     assert batch["pii.email"].to_pylist() == [2]
     assert why is None or why in stage.reasons()
+
+
+@pytest.mark.parametrize("action", ["redact", "drop", "tag"])
+def test_only_a_stage_that_redacts_rewrites_and_every_one_can(action: str) -> None:
+    stage = Pii.model_validate({"action": action})
+    assert stage.rewrites == (action == "redact")
+    scratch = with_column(document_batch([TWO], source="s", shard="f"), "~of_the_text", pa.array([1]))
+    assert ("~of_the_text" in stage.annotate(scratch).schema.names) == (not stage.rewrites)
+    assert stage.redacted(pa.array([TWO, "x"], pa.large_string())).to_pylist() == ["<EMAIL> and <EMAIL>", "x"]
 
 
 def test_a_drop_says_how_many_and_how_many_are_allowed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import string
 
 import pytest
@@ -109,6 +110,29 @@ def test_what_is_written_for_it() -> None:
     assert (batch["secrets.assignment"][0].as_py(), batch["secrets.total"][0].as_py()) == (1, 2)
 
 
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize(
+    ("text", "left", "names"),
+    [
+        ('password = "zq8!{token}!fgh9k7"', 'password = "[]<GITHUB>[]"', ["assignment", "github", "assignment"]),
+        (
+            '{token} secret="k3y!{jwt}!{token}" {token}',
+            '<GITHUB> secret="[]<JWT>[]<GITHUB>" <GITHUB>',
+            ["github", "assignment", "jwt", "assignment", "github", "github"],
+        ),
+        ("é https://joe:{token}@host 日", "é https://joe:<GITHUB>@host 日", ["github"]),
+    ],
+)
+def test_what_stands_around_a_find_is_found_too(text: str, left: str, names: list[str], numbered: bool) -> None:
+    token = "gh" + "p_" + made(36)
+    text = text.replace("{token}", token).replace("{jwt}", JWT)
+    stage = Secrets(numbered=numbered)
+    (rewritten,) = annotated(stage, text)[TEXT].to_pylist()
+    assert re.sub(r"_\d+>", ">", rewritten) == left.replace("[]", "<ASSIGNMENT>")
+    assert [name for name, _ in found(stage, text)] == names
+    assert annotated(stage, rewritten)["secrets.total"].to_pylist() == [0]
+
+
 def test_types_can_be_left_out() -> None:
     text = f"{JWT} https://a:passw0rd@b.co"
     assert [name for name, _ in found(Secrets(types=("url_password",)), text)] == ["url_password"]
@@ -148,6 +172,7 @@ PIECES = st.sampled_from(
             "-----",
             "://",
             "joe",
+            "k3y!",
             "@",
             "é",
             "日本",

@@ -152,6 +152,27 @@ def test_thresholds_of_a_language_then_of_a_source() -> None:
     assert (evidence.values[4].as_py(), evidence.thresholds[4].as_py()) == (6 / 12, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"keep_top": 0.5}, {"low_rank"}),
+        ({"min_score": 0.5}, {"low_score"}),
+        ({"by_source": {"books": {"keep_top": 0.5}}}, {"low_rank"}),
+        ({"min_score": 0.1, "by_language": {"de": {"keep_top": 0.5}}}, {"low_score", "low_rank"}),
+    ],
+)
+def test_it_knows_its_reasons(options: dict[str, Any], expected: set[str]) -> None:
+    assert QualityClassifier.model_validate(ONE | options).reasons() == {f"quality_classifier.{e}" for e in expected}
+
+
+def test_a_low_rank_alone_has_its_value_and_its_threshold() -> None:
+    stage = QualityClassifier.model_validate(ONE | {"keep_top": 0.5})
+    batch, frozen, reasons = settled(stage, [{"score": 0.1}, {"score": 0.2}, {"score": 0.3}])
+    assert reasons.to_pylist() == ["quality_classifier.low_rank", None, None]
+    evidence = stage.settled_evidence(batch, reasons, frozen)
+    assert (evidence.values[0].as_py(), evidence.thresholds[0].as_py()) == (1 / 3, 0.5)
+
+
 def test_a_group_that_the_survey_has_not_seen_is_ranked_in_the_whole_corpus() -> None:
     stage = QualityClassifier.model_validate(ONE | {"keep_top": 0.5, "rank_within": "language"})
     rows: list[Mapping[str, Any]] = [{"score": n / 10, "language": "en" if n < 5 else "de"} for n in range(10)]
@@ -197,10 +218,10 @@ def test_model_card_and_label_must_fit(model: str, tmp_path: Path) -> None:
     (tmp_path / f"other.bin{SUFFIX}").write_text((tmp_path / f"third.bin{SUFFIX}").read_text())
     with pytest.raises(ModelError, match="is the card of another model"):
         unknown.models()
-    with pytest.raises(ModelError, match=r"none\.bin: "):
+    with pytest.raises(ModelError, match=r"none\.bin: there is no such file; to train one .*--out \S+none\.bin"):
         QualityClassifier(classifiers=[{"path": str(tmp_path / "none.bin")}], min_score=0.5).models()
     (tmp_path / "text.bin").write_text("no model at all")
-    with pytest.raises(ModelError, match="not a fastText model"):
+    with pytest.raises(ModelError, match="does not begin as such a file does"):
         QualityClassifier(classifiers=[{"path": str(tmp_path / "text.bin")}], min_score=0.5).models()
 
 

@@ -271,7 +271,8 @@ def _dclm_repetition() -> list[Case]:
 
     def add(text: str, name: str, share: Fraction | int) -> None:
         """The value, and the verdicts a little above and below it."""
-        for threshold, why in ((share + Fraction(1, 100), None), (share - Fraction(1, 100), name)):
+        above = 1 if share == 1 else share + Fraction(1, 100)
+        for threshold, why in ((above, None), (share - Fraction(1, 100), name)):
             stage = only(GopherRepetition, "dclm", **{name: float(threshold)})
             found.append(Case(DCLM, stage, text, why, {name: share}))
 

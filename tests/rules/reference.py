@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections import Counter
 
 from curation.text.punctuation import SENTENCE_END, SYMBOL, TERMINAL, punctuation
@@ -12,14 +14,14 @@ def _has(character: str, flag: int) -> bool:
     return bool(punctuation()[ord(character)] & flag)
 
 
+def _again(items: list[str]) -> list[str]:
+    """The items that were met before."""
+    return [item for place, item in enumerate(items) if item in items[:place]]
+
+
 def _repeated(items: list[str]) -> tuple[int, int]:
     """How many items were met before, and their characters."""
-    met: set[str] = set()
-    again = []
-    for item in items:
-        if item in met:
-            again.append(item)
-        met.add(item)
+    again = _again(items)
     return len(again), sum(map(len, again))
 
 
@@ -82,15 +84,35 @@ def gopher_quality(text: str, words: list[str], stop_words: tuple[str, ...]) -> 
     }
 
 
-def fineweb_quality(text: str, words: list[str]) -> dict[str, float]:
-    lines = [line for line in text.split("\n") if line.strip()]
+def fineweb_quality(text: str, words: list[str], wrap_columns: float = math.inf) -> dict[str, float]:
+    every = _unwrapped(text, wrap_columns)
+    lines = [line for line in every if line.strip()]
     return {
         "lines": len(lines),
         "line_punct_ratio": _share(sum(_has(line[-1], TERMINAL) for line in lines), len(lines)),
-        "short_line_ratio": _share(sum(len(line) <= 30 for line in lines), len(lines)),
-        "char_dup_ratio": _share(_repeated(lines)[1], len(text.replace("\n", ""))),
-        "list_ratio": _share(text.count("\n"), len(words)),
+        "short_line_ratio": _share(sum(_visible(line) <= 30 for line in lines), len(lines)),
+        "char_dup_ratio": _share(sum(map(_visible, _again(lines))), _visible(text)),
+        "list_ratio": _share(max(0, len(lines if wrap_columns < math.inf else every) - 1), len(words)),
     }
+
+
+def _unwrapped(text: str, columns: float) -> list[str]:
+    """The lines, with those that go on put together; a line feed stays where they were broken."""
+    last, *rest = text.split("\n")
+    lines = [last]
+    for line in rest:
+        width = sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in last)
+        if width >= columns and line.strip():
+            lines[-1] += f"\n{line}"
+        else:
+            lines.append(line)
+        last = line
+    return lines
+
+
+def _visible(text: str) -> int:
+    """Characters that are not line feeds."""
+    return len(text.replace("\n", ""))
 
 
 _CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")

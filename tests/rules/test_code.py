@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from curation.document import document_batch
 from curation.rules import Code
-from curation.rules.code.licences import is_covered
+from curation.rules.code.licences import canonical, is_covered
 from curation.rules.code.phrases import find_phrases
 from tests.rules.texts import TEXTS, annotated, reason, values
 
@@ -43,6 +43,7 @@ GPL = "This program is free software under the terms of the GNU General Public L
         ("// Unauthorized copying of this file is forbidden", "LicenseRef-proprietary"),
         ("# Copyright 2020 Somebody\n", None),
         ("# mit licensed people\n", None),
+        ("# SPDX-License-Identifier: MIT.\n", "MIT"),
         ("x" * 9000 + " SPDX-License-Identifier: MIT", None),
         ("", None),
     ],
@@ -117,7 +118,7 @@ def test_thresholds_by_programming_language() -> None:
     stage = Code(by_language={"JavaScript": {"max_avg_line_length": 20}})
     batch = stage.annotate(document_batch([BODY + "x" * 90] * 2, source="s", shard="f", ids=["a.js", "a.py"]))
     assert stage.drop_reasons(batch).to_pylist() == ["code.avg_line_length", None]
-    with pytest.raises(ValidationError, match="unknown Javascript"):
+    with pytest.raises(ValidationError, match="called Javascript; did you mean JavaScript"):
         Code(by_language={"Javascript": {"max_avg_line_length": 20}})
 
 
@@ -125,7 +126,7 @@ def test_thresholds_by_programming_language() -> None:
     ("expression", "met"),
     [
         ("MIT", True),
-        ("mit", False),
+        ("mit", True),
         ("GPL-2.0-only", False),
         ("MIT OR GPL-2.0-only", True),
         ("MIT AND GPL-2.0-only", False),
@@ -139,7 +140,32 @@ def test_thresholds_by_programming_language() -> None:
     ],
 )
 def test_expressions(expression: str, met: bool) -> None:
-    assert is_covered(expression, {"MIT", "ISC"}.__contains__) is met
+    assert is_covered(expression, lambda licence: canonical(licence) in {"mit", "isc"}) is met
+
+
+@pytest.mark.parametrize(
+    ("licence", "same"),
+    [
+        ("GPL-2.0", "GPL-2.0-only"),
+        ("gpl-2.0+", "GPL-2.0-or-later"),
+        ("LGPL-2.1+", "LGPL-2.1-or-later"),
+        ("AGPL-3.0", "agpl-3.0-ONLY"),
+        ("GPL-2.0-with-classpath-exception", "GPL-2.0-only"),
+        ("mit", "MIT"),
+    ],
+)
+def test_one_licence_under_two_names(licence: str, same: str) -> None:
+    text = f"# SPDX-License-Identifier: {licence}\n{BODY}"
+    assert reason(Code(deny_licences=(same,)), text) == "code.licence"
+    assert reason(Code(allow_licences=(same,)), text) is None
+    assert reason(Code(deny_licences=(licence,)), f"# SPDX-License-Identifier: {same}\n{BODY}") == "code.licence"
+
+
+def test_without_a_list_no_licence_is_refused() -> None:
+    """Not even what is no expression; with one that is."""
+    text = f"# SPDX-License-Identifier: MIT License\n{BODY}"
+    assert reason(Code(), text) is None
+    assert reason(Code(deny_licences=("GPL-2.0-only",)), text) == "code.licence"
 
 
 def test_licences_that_are_allowed() -> None:

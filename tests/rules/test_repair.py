@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from ftfy import TextFixerConfig, fix_text
 from ftfy.badness import MOJIBAKE_CATEGORIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from curation.document import document_batch
 from curation.rules import Repair
@@ -79,6 +83,13 @@ def test_pairs_of_all_that_mojibake_is_made_of() -> None:
     assert wrong == []
 
 
+def test_a_repair_that_mends_nothing_is_refused() -> None:
+    every = {name: False for name, field in Repair.model_fields.items() if field.annotation is bool}
+    with pytest.raises(ValidationError, match="every repair is switched off"):
+        Repair.model_validate({**every, "unescape_html": False, "restore_byte_a0": True})
+    assert Repair.model_validate({**every, "unescape_html": False, "max_newlines": 2}).max_newlines == 2
+
+
 def test_columns_and_scratch() -> None:
     batch = document_batch(["fine", "schÃ¶n"], source="s", shard="f")
     stage = Repair()
@@ -91,3 +102,10 @@ def test_columns_and_scratch() -> None:
 
 def test_a_text_without_lines() -> None:
     assert repaired(Repair(), "x" * 1_000_001 + "\x00" + "é" * 10) == "x" * 1_000_001 + "é" * 10
+
+
+def test_what_only_some_recipes_need_is_loaded_for_them_only() -> None:
+    """Every command reads recipes, and most recipes mend nothing."""
+    command = "import sys, curation.recipe; print(*sorted({'ftfy', 'budoux', 'spacy'} & sys.modules.keys()))"
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "\n"

@@ -20,7 +20,6 @@ from curation.rules import C4, FineWebQuality, GopherQuality, GopherRepetition
 from curation.stage import RuleStage
 
 FRENCH = "le chat et la souris vont dans un bois qui est loin de chez eux pour y voir un ami "
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def batch(texts: Sequence[str], languages: Sequence[str | None], sources: Sequence[str] = ()) -> pa.RecordBatch:
@@ -94,7 +93,7 @@ def test_stop_words_by_language() -> None:
 def test_it_is_as_if_each_were_judged_by_a_stage_of_its_own(documents: list[tuple[str, str | None, str]]) -> None:
     by_language: dict[str, dict[str, Any]] = {
         "fr": {"min_words": 3, "stop_words": ("le", "la")},
-        "de": {"max_words": 9},
+        "de": {"max_words": 60},
     }
     by_source: dict[str, dict[str, Any]] = {"mail": {"min_stop_words": None, "min_words": 11}}
     stage = GopherQuality(by_language=by_language, by_source=by_source)
@@ -120,6 +119,32 @@ def test_it_is_as_if_each_were_judged_by_a_stage_of_its_own(documents: list[tupl
 def test_wrong_options(kind: type[RuleStage], options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         kind(by_language={"fr": options})  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (GopherQuality, {"min_words": -5}, "greater than or equal to 0"),
+        (GopherQuality, {"min_alpha_words_ratio": 1.1}, "less than or equal to 1"),
+        (GopherQuality, {"max_avg_word_length": float("inf")}, "finite number"),
+        (GopherQuality, {"min_words": 200, "max_words": 100}, "words must be at least 200 and at most 100: nothing"),
+        (GopherQuality, {"max_words": 40}, "words must be at least 50 and at most 40"),
+        (GopherQuality, {"min_stop_words": 3, "stop_words": ["le", "la"]}, "there are 2 stop_words: nothing could be"),
+        (GopherRepetition, {"dup_line_frac": 30}, "less than or equal to 1"),
+        (FineWebQuality, {"new_line_ratio": -0.1}, "greater than or equal to 0"),
+        (C4, {"min_num_sentences": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_thresholds_that_mean_nothing(kind: type[RuleStage], options: dict[str, Any], message: str) -> None:
+    for path, found in (("", options), ("language fr|by_language.fr", {"by_language": {"fr": options}})):
+        with pytest.raises(ValidationError, match=f"(?s)({path}).*{message}"):
+            kind.model_validate({"kind": kind.kinds()[0], **found})
+
+
+def test_bounds_are_in_the_schema() -> None:
+    """Whoever makes a form of it, and what-if, refuse what the rule refuses."""
+    described = GopherQuality.model_json_schema()["properties"]["max_bullet_lines_ratio"]["anyOf"][0]
+    assert (described["minimum"], described["maximum"]) == (0, 1)
 
 
 RECIPE = """
@@ -168,13 +193,13 @@ def test_tables_in_both_formats_say_the_same(tmp_path: Path) -> None:
 def test_a_table_is_pinned(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.write_text("gopher_quality: {fr: {min_words: 5}}")
-    pinned = recipe(f"table: {path}").pinned()
-    stage = pinned.stages[1]
+    options = f"table: {path}, by_language: {{de: {{}}}}"
+    stage = recipe(options).pinned().stages[1]
     assert isinstance(stage, GopherQuality)
     assert stage.models() == {str(path): stage.table_sha256}
-    before = recipe(f"table: {path}").fingerprint()
+    before = recipe(options).fingerprint()
     path.write_text("gopher_quality: {fr: {min_words: 55}}")
-    assert recipe(f"table: {path}").fingerprint() != before
+    assert recipe(options).fingerprint() != before
     with pytest.raises(ModelError, match="its SHA-256 is"):
         GopherQuality(table=str(path), table_sha256="0" * 64).models()
 
@@ -190,6 +215,7 @@ def test_a_table_is_pinned(tmp_path: Path) -> None:
         ("gopher_quality: {no: {min_words: 3}}", ModelError, "quote it"),
         ("gopher_quality: {fr: {min_words: 3}, fr: {min_words: 4}}", ModelError, "stands twice"),
         ("c4: {fr: {min_num_sentences: 3}}", RecipeError, "says nothing of gopher_quality; it has c4"),
+        ("gopher_quality: {fr: {min_words: 3}}", RecipeError, r"says nothing of de, which would be judged by"),
         ("gopher_quality: {fra_Latn: {min_words: 3}}", RecipeError, r"none of the languages that are kept \(de, fr\)"),
         ("gopher_quality: 3", ModelError, "expected a mapping of languages"),
         ("gopher_quality: {fr: 3}", ModelError, "expected a mapping of options"),
@@ -198,6 +224,7 @@ def test_a_table_is_pinned(tmp_path: Path) -> None:
         ("language,min_words\nfr,3", ModelError, "kind.option"),
         ("language,gopher_quality.min_words\nfr,3,4", ModelError, "3 cells, expected 2"),
         ("language,gopher_quality.min_words\nfr,3\nfr,4", ModelError, "'fr' stands twice"),
+        ("gopher_quality: {fr: {max_words: 40}}", RecipeError, "gopher_quality.fr: words must be at least 50"),
         (None, ModelError, "there is no such file"),
     ],
 )
@@ -210,12 +237,16 @@ def test_wrong_tables(tmp_path: Path, text: str | None, error: type[Exception], 
 
 
 def test_fineweb2s_table_is_good_for_all_rules() -> None:
-    path = REPOSITORY / "recipes" / "tables" / "fineweb2.yaml"
-    stages: list[RuleStage] = [kind(table=str(path)) for kind in (GopherRepetition, FineWebQuality, GopherQuality)]
+    stages: list[RuleStage] = [kind(table="fineweb2") for kind in (GopherRepetition, FineWebQuality, GopherQuality)]
     for stage, other in itertools.pairwise(stages):
         assert stage.languages() == other.languages() >= {"fr", "fra_Latn", "ja", "zh"}
-    japanese = judged(GopherQuality(table=str(path), words="units"), batch(["これは短い。"], ["ja"]))
+    japanese = judged(GopherQuality(table="fineweb2", words="units"), batch(["これは短い。"], ["ja"]))
     assert japanese == [("gopher_quality.short_doc", 50, "language ja")]
+
+
+def test_a_table_is_built_in_or_a_file() -> None:
+    with pytest.raises(ValidationError, match=r"no table 'fineweb3' is built in, only fineweb2; write \./fineweb3"):
+        GopherQuality(table="fineweb3")
 
 
 def test_c4_rewrites_what_its_own_threshold_keeps() -> None:

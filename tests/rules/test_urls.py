@@ -16,7 +16,7 @@ from curation.recipe import parse_recipe
 from curation.rules import Urls
 
 LISTS = {
-    "domains": "# adult\nBad.com\n*.worse.org.\nbad.co.uk\n\n",
+    "domains": "# adult\nBad.com\n*.worse.org.\nbad.co.uk\n[2001:DB8::2]\n\n",
     "addresses": "https://fine.net/one\n",
     "hard_words": "casino\nPorn\n",
     "soft_words": "free\ncheap\npills\n",
@@ -55,6 +55,7 @@ def found(stage: Urls, urls: list[str | None]) -> list[tuple[str | None, str | N
         ("http://example.net/?u=http://bad.com/", None, None),
         ("http://bad.com@example.net/", None, None),
         ("http://[2001:db8::1]:80/", None, None),
+        ("http://[2001:db8::2]:80/", "domain", "domains: [2001:db8::2]"),
         ("https://FINE.net/one", "address", "addresses: https://fine.net/one"),
         ("https://fine.net/one/", None, None),
         ("http://a.net/best-casino", "hard_word", "hard_words: casino"),
@@ -146,6 +147,11 @@ def test_lists_are_pinned(lists: dict[str, str]) -> None:
         ("domains", b"", "no entry"),
         ("domains", b"# only this\n", "no entry"),
         ("domains", b"\xff\xfe", "UTF-8"),
+        ("domains", b"good.com\nhttps://bad.com/\n", "'https://bad.com/' is no domain"),
+        ("domains", b"bad.com/page\n", "no domain"),
+        ("domains", b"0.0.0.0 bad.com\n", "no domain"),
+        ("domains", b"bad.com:8080\n", "no domain"),
+        ("domains", b"*.\n", "no domain"),
         ("hard_words", "слово\n".encode(), "no letter or digit of ASCII"),
         ("substrings", b"x\n", "at least two"),
         ("domains", None, "there is no such file"),

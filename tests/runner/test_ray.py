@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import ray
 
 from curation.errors import CurationError, TransientError
 from curation.runner import open_runner
@@ -221,6 +222,20 @@ def test_a_signal_while_ray_starts_ends_the_command_with_a_sentence(
     assert error.startswith("curation: ")
     assert error.count("\n") == 1
     assert wait_for(lambda: not processes_of_session(program.pid), timeout_s=20), processes_of_session(program.pid)
+
+
+def test_a_node_that_does_not_come_up_in_time_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")  # Ray's own, as it raises it
+
+    monkeypatch.setattr(ray, "init", slow)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # the tests' own cluster may be up in this process
+    with (
+        pytest.raises(CurationError, match=r"^Ray could not be started .* timed out") as raised,
+        open_runner("ray", workers=1),
+    ):
+        pass
+    assert type(raised.value) is CurationError  # an engine's trouble, which the service tries again
 
 
 def run_program(text: str, **environment: str) -> subprocess.Popen[str]:

@@ -63,7 +63,7 @@ def test_a_user_logs_in_submits_follows_and_asks_why(logged_in: Call, served: Se
     assert code == 0, err
     assert "published version 1 of small: 29 of 30 documents are kept" in out
     assert "filter" in err
-    assert "SUCCEEDED" in err
+    assert "RUNNING" in err
     code, out, _ = call("submit", recipe, "--follow", "--set", "seed=0")
     assert (code, "nothing new; version 1 of small" in out) == (0, True)
 
@@ -86,9 +86,19 @@ def test_a_user_logs_in_submits_follows_and_asks_why(logged_in: Call, served: Se
     code, out, _ = call("corpora", "small", "--explain", dropped["samples"][0]["id"])
     assert (code, "dropped by exact_dedup.duplicate" in out) == (0, True)
     assert json.loads(call("corpora", "small", "--manifest")[1])["documents"] == 29
+    code, _, err = call("corpora", "what-if", "small", "--set", "stages.exact_dedup.scope=source")
+    assert (code, "compares documents with each other" in err) == (2, True)
+    assert "expected --set, --sweep or --curve" in call("corpora", "what-if", "small")[2]
 
     assert call("logout")[0] == 0
     assert not login.exists()
+
+
+def test_why_a_job_failed_is_said_once(logged_in: Call, served: Served) -> None:
+    recipe = write_recipe(served.folder, "gone")
+    (served.folder / "gone-in" / "a.jsonl").unlink()
+    code, out, err = logged_in("submit", str(recipe), "--follow")
+    assert (code, (out + err).count("matches"), (out + err).count("FAILED")) == (8, 1, 1), out + err
 
 
 def test_a_held_job_ends_with_9_until_it_is_approved(logged_in: Call, served: Served) -> None:

@@ -96,6 +96,22 @@ def test_a_job_is_estimated_submitted_awaited_and_its_corpus_asked(served: Serve
     assert client.corpora.statistics("small").total.documents == 29
     assert client.corpora.mixture("small").parts[0].share_documents == 1
     assert client.corpora.manifest("small")["documents"] == 29
+    assert client.recipes.preview(submission, sample=10).sampled == 10
+
+
+def test_other_thresholds_are_asked_and_saved(served: Served, client: Client) -> None:
+    rules = {**recipe(served.folder, "ruled"), "stages": [{"kind": "gopher_quality", "min_words": 1}]}
+    client.recipes.put("ruled", rules)
+    client.jobs.wait(client.jobs.submit(Submission(recipe={**rules, "name": "ruled"})).id, timeout_s=60)
+    (corpus,) = [each.name for each in client.corpora.list() if each.url.endswith("/ruled")]
+    words = "stages.gopher_quality.min_words"
+    assert words in {each.path for each in client.corpora.thresholds(corpus).thresholds}
+    answer = client.corpora.what_if(corpus, [f"{words}=3", "stages.gopher_quality.min_stop_words=1"], examples=1)
+    assert {setting.path for setting in answer.settings} == {words, "stages.gopher_quality.min_stop_words"}
+    curve, sweep = client.corpora.curve(corpus, f"{words}=1,9"), client.corpora.sweep(corpus, f"{words}=1,9", version=1)
+    assert [point.after for point in curve.points] == [point.answer.after for point in sweep.points]
+    saved = client.recipes.set("ruled", [f"{words}=3"], note="as asked")
+    assert (saved.revision, saved.recipe["stages"][0]["min_words"], saved.note) == (2, 3, "as asked")
 
 
 def follow(client: Client, job_id: str) -> list[Any]:

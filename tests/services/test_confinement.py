@@ -346,6 +346,52 @@ def test_a_file_has_no_wildcards_which_would_hide_a_link(confinement: Confinemen
         confinement.recipe({"stages": [{"kind": "language", "model": f"{root}/models/own.bin"}]})
 
 
+@pytest.mark.parametrize(
+    "uri", ["sets", "sets/", "{root}/sets/../sets", "sets/*.jsonl", "sets/**/*.jsonl.gz", "sets/a.jsonl"]
+)
+def test_a_set_of_files_may_be_a_folder_or_a_glob_without_links_out(
+    confinement: Confinement, root: Path, uri: str
+) -> None:
+    (root / "sets/deep").mkdir(parents=True)
+    for name in ("sets/a.jsonl", "sets/deep/b.jsonl.gz"):
+        (root / name).write_text("{}")
+    (root / "sets/notes.txt").symlink_to("/etc/hostname")  # which no registry is read from
+    recipe = {"stages": [{"kind": "contamination", "registry": placed(uri, root)}]}
+    expected = placed(uri, root).replace("/sets/..", "")
+    (stage,) = confinement.recipe(recipe)["stages"]
+    assert stage["registry"] == expected if uri.startswith("{root}") else f"{root}/{uri}"
+    for link in ("sets/z.jsonl", "sets/a.jsonl", "sets/deep/c.jsonl.gz"):
+        (root / link).unlink(missing_ok=True)
+        (root / link).symlink_to("/etc/hostname")
+    with pytest.raises(Invalid, match="a link on its way leads out") as caught:
+        confinement.recipe(recipe)
+    assert [problem.path for problem in caught.value.problems] == ["stages.0.registry"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_taken"),
+    [
+        (f"{BUCKET}/sets/*.jsonl", True),
+        (f"{BUCKET}/sets/", True),
+        ("s3://corpora/tea*/x", False),
+        ("s3://other/*", False),
+    ],
+)
+def test_a_set_of_objects_lies_below_a_prefix(confinement: Confinement, uri: str, is_taken: bool) -> None:
+    recipe = {"stages": [{"kind": "contamination", "registry": uri}]}
+    if is_taken:
+        assert confinement.recipe(recipe) == recipe
+    else:
+        with pytest.raises(Invalid, match="not below a root"):
+            confinement.recipe(recipe)
+
+
+@pytest.mark.parametrize("uri", [*HOSTILE, *UNPRINTABLE])
+def test_a_set_of_files_never_leads_out(confinement: Confinement, root: Path, uri: str) -> None:
+    with pytest.raises(Invalid):
+        confinement.recipe({"stages": [{"kind": "contamination", "registry": placed(uri, root)}]})
+
+
 def test_every_text_field_of_every_stage_is_a_file_or_known_not_to_be() -> None:
     """A new stage that reads a file must say so in `files`, or it would read any."""
     harmless = {
@@ -363,7 +409,7 @@ def test_every_text_field_of_every_stage_is_a_file_or_known_not_to_be() -> None:
     for kind, stage in stage_kinds().items():
         texts = {name for name, field in stage.model_fields.items() if field.annotation in {str, str | None}}
         assert texts <= harmless | set(stage.files), f"{kind}: {texts - harmless - set(stage.files)}"
-        assert set(stage.files) <= set(stage.model_fields)
+        assert set(stage.file_sets) <= set(stage.files) <= set(stage.model_fields)
     assert issubclass(DedupStage, object)
 
 

@@ -35,7 +35,7 @@ from services.insights.memory import Memory
 from services.insights.models import Histogram
 from services.jobs.job import Job
 from services.jobs.states import State
-from tests.pipeline.inputs import recipe
+from tests.pipeline.inputs import COUNTED, recipe
 from tests.services.conftest import make_settings
 from tests.services.corpora import JOB, make_corpora
 
@@ -85,7 +85,7 @@ def test_a_corpus_shows_its_newest_version(insights: Insights, project: str, cor
     shown = insights.corpus(project, "small")
     assert shown.newest is not None
     assert (shown.newest.version, shown.newest.documents, shown.newest.bytes) == (2, newest.documents, newest.bytes)
-    assert shown.newest.tokens_estimate == newest.bytes // 4
+    assert shown.newest.tokens is None, "its recipe counts none"
     assert insights.corpus(project, "empty").newest is None
     assert insights.corpus(project, "gone").newest is None
 
@@ -203,6 +203,21 @@ def test_any_numbers_make_a_histogram(
     assert list(found.edges) == sorted(set(found.edges))
 
 
+def test_a_distribution_of_lengths_doubles_and_of_shares_does_not(insights: Insights, project: str) -> None:
+    columns = insights.columns(project, "small")
+    assert columns[-1] == "bytes"
+    lengths = insights.distribution(project, "small", None, "bytes")
+    assert lengths == insights.statistics(project, "small").lengths
+    shares = [column for column in columns if column.endswith("_ratio")]
+    assert shares
+    for column in shares:
+        assert insights.distribution(project, "small", None, column) == insights.histogram(
+            project, "small", None, column
+        )
+    with pytest.raises(NotFound, match=r"has no number 'no\.number'"):
+        insights.distribution(project, "small", None, "no.number")
+
+
 def histogram_of(folder: Path, values: list[float | None], bins: int) -> Histogram:
     schema = decision.decision_schema(pa.schema([("rule.x", pa.float64())]))
     rows = len(values)
@@ -225,19 +240,22 @@ def histogram_of(folder: Path, values: list[float | None], bins: int) -> Histogr
 
 
 def test_a_mixture_is_the_sources_shares(insights: Insights, project: str) -> None:
-    parts = insights.mixture(project, "small").parts
+    found = insights.mixture(project, "small")
+    parts = found.parts
     assert [part.source for part in parts] == ["notes", "web"]
-    for shares in zip(*((p.share_documents, p.share_bytes, p.share_tokens_estimate) for p in parts), strict=True):
+    for shares in zip(*((p.share_documents, p.share_bytes) for p in parts), strict=True):
         assert sum(shares) == pytest.approx(1)
+    assert {part.share_tokens for part in parts} == {None}
+    assert (found.plan, "add {kind: tokens}" in (found.problem or "")) == (None, True)
     assert {part.target for part in parts} == {None}
 
 
 def test_a_recipes_mixture_is_planned(database: Database, project: str, folder: Path, tmp_path: Path) -> None:
     """… with targets by source; one that does not fit is said, and shares are there all the same."""
     even = {"scheme": "fixed", "weights": {"web": 1, "notes": 1}, "max_epochs": 1}
-    curate(recipe(folder, tmp_path / "mixed", mixture=even), LocalRunner())
+    curate(recipe(folder, tmp_path / "mixed", stages=COUNTED, mixture=even), LocalRunner())
     bucket = {"by": "bucket", "bucket": "language.label", "scheme": "fixed", "weights": {"de": 1}}
-    curate(recipe(folder, tmp_path / "unfit", mixture=bucket), LocalRunner())
+    curate(recipe(folder, tmp_path / "unfit", stages=COUNTED, mixture=bucket), LocalRunner())
     catalogue = Catalogue(database)
     for name in ("mixed", "unfit"):
         catalogue.register(project, str(tmp_path / name))
@@ -248,9 +266,11 @@ def test_a_recipes_mixture_is_planned(database: Database, project: str, folder: 
     assert [part.target for part in found.parts] == [0.5, 0.5]
     assert sum(part.realised or 0 for part in found.parts) == pytest.approx(1)
     assert [part.epochs for part in found.parts] == [1, 1]
+    assert [part.tokens for part in found.parts] == [part.tokens for part in found.plan.parts]
+    assert sum(part.share_tokens or 0 for part in found.parts) == pytest.approx(1)
     unfit = asked.mixture(project, "unfit")
     assert (unfit.plan, [part.target for part in unfit.parts]) == (None, [None, None])
-    assert "there are en" in (unfit.problem or "")
+    assert "no weight for en" in (unfit.problem or "")
 
 
 def test_a_dropped_document_is_explained(insights: Insights, project: str) -> None:

@@ -121,3 +121,26 @@ def test_a_recipe_to_be_stored_is_checked_with_its_addresses(door: Door) -> None
     assert sorted(problem.path for problem in raised.value.problems) == ["output", "seed"]
     daily = body(sources=[{"name": "crawl", "uri": "raw/${occurrence}/*.jsonl"}])
     assert door.intake.check(door.project_id, daily).recipe.name == "web"
+
+
+def test_a_registry_of_several_files_is_read_through_the_door(door: Door, tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    question = "which of the seven lighthouses on the northern coast was built first"
+    item = '{"benchmark": "coast", "id": %d, "question": "' + question + ' %d"}'
+    for number in (1, 2):
+        (tmp_path / f"sets/{number}.jsonl").write_text(item % (number, number))
+    digests = set()
+    for registry in ("sets", "sets/", "sets/*.jsonl", "./sets/[123].jsonl"):
+        stages = [{"kind": "contamination", "registry": registry}]
+        found = door.intake.check(door.project_id, body(stages=stages))
+        (pinned,) = found.recipe.pinned().model_dump()["stages"]
+        digests.add(pinned["registry_sha256"])
+        (tmp_path / "sets/3.jsonl").write_text("[]")
+        with pytest.raises(Invalid) as raised:
+            door.intake.check(door.project_id, body(stages=stages))
+        (tmp_path / "sets/3.jsonl").unlink()
+        (problem,) = raised.value.problems
+        assert problem.path == "stages.0.registry"
+        assert str(tmp_path) not in problem.message
+        assert problem.message.endswith("3.jsonl, line 1: found list, expected an object")
+    assert len(digests) == 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.text.punctuation import DECIMAL, IS_PUNCTUATION, SENTENCE_END, SYMBOL, TERMINAL, punctuation
-from curation.text.unicode import ALPHA, DIGIT, LINE_END, SPACE, UPPER, WORD, tables
+from curation.text.unicode import ALPHA, DIGIT, LINE_END, SPACE, UPPER, WIDE, WORD, tables
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 
@@ -21,6 +22,8 @@ def test_classes(text: str) -> None:
         assert bool(flags & SPACE) == character.isspace()
         assert bool(flags & ALPHA) == character.isalpha()
         assert bool(flags & DIGIT) == character.isdigit()
+        if unicodedata.category(character) != "Cn":
+            assert bool(flags & WIDE) == (unicodedata.east_asian_width(character) in "WF")
         assert bool(flags & UPPER) == character.isupper()
         assert bool(flags & WORD) == bool(re.match(r"\w", character))
         assert bool(flags & LINE_END) == (len(f"a{character}b".splitlines()) == 2)

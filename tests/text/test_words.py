@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import spacy
 from hypothesis import given, settings
 
 from curation.errors import ModelError
-from curation.text.words import Splitter, word_spans
+from curation.rules import FineWebQuality, GopherQuality, GopherRepetition
+from curation.text.words import Splitter, units, word_spans
 from curation.text.words import spacy as spacy_words
 from tests.rules.texts import TEXTS, words_of
 
@@ -115,6 +117,12 @@ def test_a_missing_spacy_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(ModelError, match="pip install"):
         word_spans(pa.array(["a"], pa.large_string()), "spacy")
+
+
+def test_what_a_splitter_depends_on_is_part_of_a_stages_models() -> None:
+    assert GopherQuality(words="fast").models() == {}
+    assert GopherRepetition(words="spacy").models() == {"spacy": version("spacy")}
+    assert FineWebQuality(words="units").models().keys() == {f"budoux/{name}" for name, _ in units.MODELS}
 
 
 def test_fast_agrees_with_spacy_on_english(shared_data: Path) -> None:

@@ -78,7 +78,8 @@ def decided(recipe: Recipe, shard: str, values: Values, copies: Mapping[int, int
 def publish(corpus: Corpus, recipe: Recipe, pieces: Sequence[pa.Table]) -> Manifest:
     """A version of these decisions, a piece a shard; a kept document's text is its id."""
     written = [_write(corpus, table) for table in pieces]
-    report = Report(stages=tuple(stage.name for stage in recipe.stages), cells=cells_of(pa.concat_tables(list(pieces))))
+    cells = cells_of(pa.concat_tables(list(pieces)), recipe.tokens_column)
+    report = Report(stages=tuple(stage.name for stage in recipe.stages), cells=cells)
     uris = [table["shard"][0].as_py() for table in pieces]
     made = Manifest(
         version=1,

@@ -8,7 +8,8 @@ from curation.corpus import Corpus
 from curation.errors import CorruptError, MissingError, RecipeError
 from curation.manifest import Manifest
 from curation.whatif import sweep, what_if
-from curation.whatif.alternative import alternative, sweep_values
+from curation.whatif.alternative import alternative
+from curation.whatif.swept import sweep_values
 from tests.whatif.made import STAGES, chance_values, decided, publish, recipe_of
 
 
@@ -31,14 +32,20 @@ def manifest(corpus: Corpus) -> Manifest:
     [
         ("stages.gofer.min_words=80", "stages.gofer", "no such stage; there are language, gopher_quality"),
         ("stages.gopher_quality.min_wordz=80", "stages.1.min_wordz", "did you mean min_words"),
-        ("stages.gopher_quality.min_words=many", "stages.1.min_words", "valid integer"),
+        ("stages.gopher_quality.min_words=many", "stages.1.min_words", "expected a whole number"),
         ("stages.gopher_quality.words=units", "stages.gopher_quality.words", "cannot be told without the texts"),
-        ("stages.gopher_quality.stop_words=[a]", "stages.gopher_quality.stop_words", "without the texts"),
-        ("stages.gopher_quality.by_language.de.stop_words=[der]", "stages.gopher_quality.by_language.de.", "texts"),
+        ("stages.gopher_quality.stop_words=[a, b]", "stages.gopher_quality.stop_words", "without the texts"),
+        (
+            "stages.gopher_quality.by_language.de.stop_words=[der, die]",
+            "stages.gopher_quality.by_language.de.",
+            "texts",
+        ),
         ("stages.fineweb_quality.short_line_length=9", "stages.fineweb_quality.short_line_length", "new_line_ratio"),
         ("stages.language.min_letters=9", "stages.language.min_letters", "keep, min_score can be replayed"),
         ("stages.language.keep=[xx]", "stages.0.keep", "the model knows no language 'xx'"),
         ("stages.exact_dedup.scope=source", "stages.exact_dedup.scope", "compares documents with each other"),
+        ("stages.gopher_quality.max_words=" + "9" * 400, "stages.gopher_quality.max_words", "found a number beyond"),
+        ("stages.fineweb_quality.line_punct_thr=.nan", "stages.2.line_punct_thr", "less than or equal to 1"),
         ("stages.gopher_quality.name=other", "stages.gopher_quality", "another stage"),
         ("stages.gopher_quality=1", "stages.gopher_quality", "only options of stages"),
         ("seed=1", "seed", "only options of stages"),
@@ -78,17 +85,40 @@ def test_the_values_of_a_sweep(spec: str, values: list[float | None]) -> None:
     assert sweep_values(spec) == ("p", values)
 
 
+BEYOND = ["p=nan:1:1", "p=0:1e99:1e98", "p=1e999999999:1:1", "p=0:1:1e-999999999", "p=.inf", "p=" + "9" * 400]
+
+
 @pytest.mark.parametrize(
     "spec",
-    ["p", "p=", "=1:2:1", "p=1:2", "p=1:2:0", "p=2:1:1", "p=a:b:c", "p=a,b", "p=true", "p=1:999:1", "p=nan:1:1"],
+    [
+        "p",
+        "p=",
+        "=1:2:1",
+        "p=1:2",
+        "p=1:2:0",
+        "p=2:1:1",
+        "p=a:b:c",
+        "p=a,b",
+        "p=true",
+        "p=1:999:1",
+        "p=nan:1:1",
+        *BEYOND,
+    ],
 )
 def test_no_values_of_a_sweep(spec: str) -> None:
-    with pytest.raises(RecipeError, match="--sweep"):
+    with pytest.raises(RecipeError, match="sweep"):
         sweep_values(spec)
 
 
+def test_what_is_no_value_of_an_option_is_called_as_a_recipe_has_it(corpus: Corpus) -> None:
+    with pytest.raises(RecipeError, match="found null, expected a number"):
+        sweep(corpus, "stages.language.min_score=0.5,null")
+    with pytest.raises(RecipeError, match=r"found \[null, true\], expected a whole number"):
+        what_if(corpus, ["stages.gopher_quality.min_words=[null, true]"])
+
+
 def test_only_numbers_are_swept(corpus: Corpus) -> None:
-    with pytest.raises(RecipeError, match="only numbers"):
+    with pytest.raises(RecipeError, match=r'it is \["en", "de"\]; only numbers'):
         sweep(corpus, "stages.language.keep=1,2")
 
 

@@ -48,6 +48,10 @@ def test_a_user_previews_runs_and_asks_what_if(
     code, out, _ = call(capsys, monkeypatch, "whatif", corpus, *sweep, "--json")
     points = json.loads(out)["points"]
     assert [point["value"] for point in points] == [20, 50, 80, 140, 200, 260]
+    code, out, _ = call(capsys, monkeypatch, "whatif", corpus, "--curve", "stages.gopher_quality.min_words")
+    assert (code, "now" in out) == (0, True)
+    code, out, _ = call(capsys, monkeypatch, "whatif", corpus, "--curve", sweep[1], "--json")
+    assert [point["after"] for point in json.loads(out)["points"]] == [point["answer"]["after"] for point in points]
     bars = [each for each in ElementTree.parse(plot).iter() if each.tag.endswith("rect")]
     baselines = {round(float(bar.attrib["y"]) + float(bar.attrib["height"]), 1) for bar in bars if "y" in bar.attrib}
     assert len(bars) == 1 + 2 * (2 * len(points) + 1), "a panel of documents and one of text, two bars a value, a mark"
@@ -60,6 +64,7 @@ def test_a_user_previews_runs_and_asks_what_if(
         (["whatif", "nowhere", "--set", "stages.a.b=1"], 4, "no version has been published"),
         (["whatif", "nowhere"], 2, "--set: say what should differ"),
         (["whatif", "nowhere", "--set", "a=1", "--plot", "x.svg"], 2, "--plot: goes with --sweep"),
+        (["whatif", "nowhere", "--sweep", "a=1", "--curve", "a"], 2, "--curve: found with --sweep"),
         (["preview", "nowhere.yaml"], 4, "no such recipe"),
         (["preview", "nowhere.yaml", "--sample", "0"], 2, "--sample"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.corpus import Corpus
+from curation.errors import InputError
 from curation.language import Language
 from curation.pipeline import curate, refresh
 from curation.recipe import Recipe, validate_recipe
@@ -27,7 +31,7 @@ from curation.whatif.replay import Replay
 from tests.pipeline.surveyed import SurveyRecipe, stage
 from tests.pipeline.test_survey import make, night
 from tests.texts import edited, essay, sentences, write_jsonl
-from tests.whatif.made import chance_values, decided, publish, recipe_of
+from tests.whatif.made import STAGES, chance_values, decided, publish, recipe_of
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 SETTINGS = st.lists(
@@ -185,6 +189,19 @@ TIGHTER = (
     ["stages.language.min_score=0.985"],
     ["stages.fineweb_quality.new_line_ratio=0.012"],
 )
+ANY = st.fixed_dictionaries(
+    {},
+    optional={
+        "language.min_score": st.sampled_from([0.1, 0.6, 0.98, 0.985, 0.99]),
+        "gopher_quality.min_words": st.integers(0, 150),
+        "gopher_quality.min_stop_words": st.integers(0, 6),
+        "gopher_quality.min_alpha_words_ratio": st.sampled_from([None, 0.6, 0.9]),
+        "c4.min_num_sentences": st.integers(0, 9),
+        "fineweb_quality.char_duplicates_ratio": st.sampled_from([None, 0.0, 0.02, 0.3]),
+        "fineweb_quality.new_line_ratio": st.sampled_from([None, 0.005, 0.012]),
+    },
+)
+"""Settings of several stages, by option below `stages`."""
 LOOSER = (
     ["stages.gopher_quality.min_words=20"],
     ["stages.c4.min_num_sentences=1"],
@@ -228,6 +245,44 @@ def test_what_a_run_keeps_lies_between_the_bounds(inputs: Path, whole: Corpus, w
     assert answer.moves
 
 
+@settings(max_examples=12)
+@given(wanted=ANY)
+def test_any_replay_says_of_every_reason_what_a_run_says(
+    inputs: Path, plain: Corpus, wanted: Mapping[str, float | None]
+) -> None:
+    asked = [f"stages.{option}={json.dumps(value)}" for option, value in wanted.items()]
+    answer = what_if(plain, asked, examples=0)
+    with TemporaryDirectory() as folder:
+        recipe = make_recipe(inputs, "any", dedup=False).model_copy(update={"output": f"{folder}/any"})
+        try:
+            anew = run(validate_recipe(_set(recipe, asked)))
+        except InputError:  # none is kept, so nothing is published
+            assert not answer.after.low.documents
+            return
+        before, after = _reasons(plain), _reasons(anew)
+        assert answer.after.low.bytes <= anew.report().bytes("kept")
+    told = Counter({(reason, reason): count for reason, count in Counter(before.values()).items()})
+    unknown = Counter[str]()
+    for move in answer.moves:
+        count = move.amount.documents
+        told[move.before, move.before] -= count
+        if move.fate == "unknown":
+            unknown[move.before] += count
+        else:
+            told[move.before, move.after] += count
+    untold = Counter((before[name], after[name]) for name in before)
+    untold.subtract(told)
+    assert min(untold.values()) >= 0
+    assert {reason: sum(count for (old, _), count in untold.items() if old == reason) for reason in unknown} == unknown
+    assert untold.total() == unknown.total() == answer.unknown.documents
+
+
+def _reasons(corpus: Corpus) -> dict[str, str]:
+    """Of each document why it was dropped, empty for a kept one."""
+    rows = corpus.decisions().to_table(["id", "reason"]).to_pylist()
+    return {row["id"]: row["reason"] or "" for row in rows}
+
+
 def test_a_let_through_document_is_kept_for_sure_where_nothing_comes_behind(plain: Corpus) -> None:
     answer = what_if(plain, ["stages.fineweb_quality.char_duplicates_ratio=0.3"])
     assert answer.unknown.documents == 0
@@ -256,6 +311,29 @@ def test_a_sweep_is_a_what_if_for_each_value(whole: Corpus) -> None:
     for point in swept.points:
         wanted = ["stages.language.min_score=0.9", f"{swept.path}={point.value}"]
         assert point.answer == what_if(whole, wanted)
+
+
+def test_a_sweep_at_the_version_s_own_value_is_at_that_value(tmp_path: Path) -> None:
+    recipe = recipe_of(f"{tmp_path}/c")
+    corpus = Corpus(recipe.output)
+    publish(corpus, recipe, [decided(recipe, "f", chance_values(1, 200, recipe))])
+    general, german = ("stages.gopher_quality.min_words", "stages.gopher_quality.by_language.de.min_words")
+    for point in sweep(corpus, f"{german}=50,80", [f"{general}=200"]).points:
+        assert point.answer == what_if(corpus, [f"{general}=200", f"{german}={point.value}"])
+        assert point.is_current == (point.value == 50)
+
+
+def test_tokens_that_were_not_counted_are_guessed_from_those_that_were(tmp_path: Path) -> None:
+    recipe = recipe_of(f"{tmp_path}/c", [*STAGES[:-1], {"kind": "tokens"}])
+    corpus = Corpus(recipe.output)
+    pieces = [decided(recipe, f"f{n}", chance_values(n, 200, recipe)) for n in range(2)]
+    place = pieces[1].schema.get_field_index("tokens.count")
+    pieces[1] = pieces[1].set_column(place, pieces[1].schema.field(place), [pa.nulls(200, pa.int64())])
+    publish(corpus, recipe, pieces)
+    kept = [piece.filter(pc.equal(piece["outcome"], "kept")) for piece in pieces]
+    tokens = pc.sum(kept[0]["tokens.count"]).as_py()
+    sizes = [pc.sum(piece["bytes"]).as_py() for piece in kept]
+    assert what_if(corpus, []).before.tokens == tokens + round(sizes[1] * tokens / sizes[0])
 
 
 def test_ratios_are_swept_in_decimal_steps_and_null_switches_a_rule_off(whole: Corpus) -> None:
@@ -287,6 +365,8 @@ def test_duplicates_are_freed_where_the_copy_goes_that_took_the_place_of_theirs(
     assert [corpus.explain(name)[0]["survivor"] for name in ("shorter", "first")] == ["first", "longer"]
     answer = what_if(corpus, [f"stages.gopher_quality.max_words={longer['gopher_quality.words'] - 1}"])
     assert (answer.after.low.documents, answer.freed.documents, answer.after.high.documents) == (0, 2, 2)
+    assert answer.after.estimate is not None
+    assert answer.after.estimate.documents == 1, "one copy goes, so one takes its place"
 
 
 def test_a_survey_is_settled_anew_from_what_comes_to_it(tmp_path: Path) -> None:

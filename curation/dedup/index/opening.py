@@ -68,45 +68,26 @@ class Index:
 
     def hits(self, table: TableName, keys: Uint64s) -> Hits:
         """As `Known.hits`. Raises CorruptError."""
-        opened = self._opened
-        asked, low, docs = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
-        for number, segment in enumerate(opened.files.segments):
-            probe, entries = find(opened.storage, table, segment.tables[table], keys)
-            doc, stays = opened.numbered(number, entries["doc"])
-            asked.append(probe[stays])
-            docs.append(doc[stays])
-            low.append(
-                (entries["low"] if "low" in (entries.dtype.names or ()) else np.zeros(doc.size, np.uint64))[stays]
-            )
-        key, lows, found = np.concatenate(asked), np.concatenate(low), np.concatenate(docs)
-        order = np.lexsort((found, key))
-        return Hits(key=key[order], low=lows[order], docs=found[order])
+        return self._opened.hits(table, keys)
 
     def records(self, docs: Uint64s) -> Records:
         """As `Known.records`. Raises CorruptError."""
-        entries = self._opened.documents(docs)
-        copies = entries["copies"] + self._opened.growth(docs, entries["address"])
-        return Records(
-            exact_priority=entries["exact_priority"].copy(),
-            set_priority=entries["set_priority"].copy(),
-            shingles=entries["shingles"].copy(),
-            copies=copies.astype(np.uint32),
-        )
+        return self._opened.records(docs)
 
     def addresses(self, docs: Uint64s) -> Uint64s:
         """The hashes of the addresses of these documents (different, ascending): of `address_hashes`."""
-        return np.asarray(self._opened.documents(docs)["address"].copy())
+        return self._opened.addresses(docs)
 
     def names(self, docs: Uint64s) -> pa.Table:
         """As `Known.names`. Raises CorruptError."""
-        return self._opened.texts.names(docs, self.addresses(docs))
+        return self._opened.names(docs)
 
     def texts(self, docs: Uint64s) -> Iterator[tuple[Uint64s, pa.LargeStringArray]]:
         """As `Known.texts`. Raises CorruptError."""
-        return self._opened.texts.texts(docs, self.addresses(docs))
+        return self._opened.texts(docs)
 
     @property
-    def _opened(self) -> _Opened:
+    def _opened(self) -> OpenIndex:
         return _open(self.url, self.key)
 
 
@@ -124,10 +105,7 @@ def open_index(
     where it does not have the documents that the version keeps.
     """
     storage = work.storage
-    segments = segments_of(manifest.index)
-    for segment in segments:
-        read_index_meta(storage, segment, exact, minhash)
-    owned = locate(storage, manifest, segments)
+    segments, owned = _checked(storage, manifest, exact, minhash)
     written = write_entries(work, work.key("known"), "removed", gone(removed), bounds or Bounds())
     files = _Files(
         segments=tuple(segments),
@@ -142,6 +120,26 @@ def open_index(
     key = work.key(f"known/{hashlib.sha256(sink.getvalue()).hexdigest()[:16]}.parquet")
     storage.write(key, sink.getvalue())
     return Index(url=work.url, key=key, pieces=owned.num_rows)
+
+
+def read_index(
+    storage: Storage, manifest: Manifest, exact: ExactDedup | None, minhash: MinHashDedup | None
+) -> OpenIndex:
+    """Open the index of a version to ask it a few things, in this process: nothing is written. Raises as
+    `open_index`."""
+    segments, owned = _checked(storage, manifest, exact, minhash)
+    pieces = tuple(segment.pieces.rows for segment in segments)
+    return OpenIndex(storage, _Files(segments=tuple(segments), pieces=pieces, removed=Table()), owned)
+
+
+def _checked(
+    storage: Storage, manifest: Manifest, exact: ExactDedup | None, minhash: MinHashDedup | None
+) -> tuple[list[Segment], pa.Table]:
+    """The segments of a version's index, whose keys are those of these stages, and where its pieces are in them."""
+    segments = segments_of(manifest.index)
+    for segment in segments:
+        read_index_meta(storage, segment, exact, minhash)
+    return segments, locate(storage, manifest, segments)
 
 
 def locate(storage: Storage, manifest: Manifest, segments: Sequence[Segment]) -> pa.Table:
@@ -207,15 +205,63 @@ def total_growth(storage: Storage, addresses: Uint64s, tables: Sequence[Table]) 
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """An index as a process has it open."""
+class OpenIndex:
+    """A `Known` over an index's segments, as a process has it open."""
 
     storage: Storage
     files: _Files
     where: pa.Table
 
+    @property
+    def pieces(self) -> int:
+        """How many there are."""
+        return int(self.where.num_rows)
+
+    def hits(self, table: TableName, keys: Uint64s) -> Hits:
+        """As `Known.hits`. Raises CorruptError."""
+        asked, low, docs = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+        for number, segment in enumerate(self.files.segments):
+            probe, entries = find(self.storage, table, segment.tables[table], keys)
+            doc, stays = self.numbered(number, entries["doc"])
+            asked.append(probe[stays])
+            docs.append(doc[stays])
+            low.append(
+                (entries["low"] if "low" in (entries.dtype.names or ()) else np.zeros(doc.size, np.uint64))[stays]
+            )
+        key, lows, found = np.concatenate(asked), np.concatenate(low), np.concatenate(docs)
+        order = np.lexsort((found, key))
+        return Hits(key=key[order], low=lows[order], docs=found[order])
+
+    def records(self, docs: Uint64s) -> Records:
+        """As `Known.records`. Raises CorruptError."""
+        entries = self.documents(docs)
+        copies = entries["copies"] + self.growth(docs, entries["address"])
+        return Records(
+            exact_priority=entries["exact_priority"].copy(),
+            set_priority=entries["set_priority"].copy(),
+            shingles=entries["shingles"].copy(),
+            copies=copies.astype(np.uint32),
+        )
+
+    def addresses(self, docs: Uint64s) -> Uint64s:
+        """The hashes of the addresses of these documents (different, ascending): of `address_hashes`."""
+        return np.asarray(self.documents(docs)["address"].copy())
+
+    def names(self, docs: Uint64s) -> pa.Table:
+        """As `Known.names`. Raises CorruptError."""
+        return self._kept.names(docs, self.addresses(docs))
+
+    def texts(self, docs: Uint64s) -> Iterator[tuple[Uint64s, pa.LargeStringArray]]:
+        """As `Known.texts`. Raises CorruptError."""
+        return self._kept.texts(docs, self.addresses(docs))
+
+    def sources(self, docs: Uint64s) -> list[str]:
+        """The source of each document, (documents,)."""
+        names = self.where["source"].to_pylist()
+        return [names[number] for number in shard_numbers(docs).tolist()]
+
     @cached_property
-    def texts(self) -> KeptTexts:
+    def _kept(self) -> KeptTexts:
         rows = zip(*(self.where[name].to_pylist() for name in ("path", "source", "rows", "documents")), strict=True)
         return KeptTexts(self.storage, [Kept(*row) for row in rows])
 
@@ -288,9 +334,9 @@ class _Opened:
 
 
 @lru_cache(maxsize=2)
-def _open(url: str, key: str) -> _Opened:
+def _open(url: str, key: str) -> OpenIndex:
     """What `open_index` wrote, read once a process; the key has the digest of its content."""
     storage = open_storage(url)
     table = pq.read_table(io.BytesIO(storage.read(key)), use_threads=False)
     files = _Files.model_validate_json((table.schema.metadata or {})[b"files"])
-    return _Opened(storage, files, table)
+    return OpenIndex(storage, files, table)

@@ -1,5 +1,9 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
-"""The compiled loops: where paragraphs are, keys of windows of words, unions of stretches, texts without them."""
+"""The compiled loops: where paragraphs are, keys of windows of words, first copies, unions of stretches, texts without
+them.
+
+A white space is one of ASCII here. `data` and `offsets` are those of `text_buffers`.
+"""
 
 from __future__ import annotations
 
@@ -28,35 +32,56 @@ def _is_space(byte):
 
 
 @nb.njit(cache=True, nogil=True)
-def units(data, offsets, by_line, least, doc, begin, end):
-    """The paragraphs (or lines) of at least so many bytes, without white space at their ends: document, first byte and
-    byte behind the last, from its own beginning. Each array has room for one every `least` bytes; how many there are.
+def _trimmed(data, first, last):
+    """data[first:last] without white space at its ends: where it begins and ends."""
+    while first < last and _is_space(data[first]):
+        first += 1
+    while last > first and _is_space(data[last - 1]):
+        last -= 1
+    return first, last
 
-    Paragraphs are apart where two line feeds follow one another.
+
+@nb.njit(cache=True, nogil=True)
+def _has_characters(data, first, last, least):
+    """Whether data[first:last] has so many code points or more."""
+    if last - first < least:
+        return False
+    count = 0
+    for i in range(first, last):
+        count += (data[i] & 0xC0) != 0x80
+    return count >= least
+
+
+@nb.njit(cache=True, nogil=True)
+def units(data, offsets, by_line, least, doc, begin, end):
+    """The paragraphs (or lines) of at least so many characters, without white space at their ends: document, first byte
+    and byte behind the last, from its own beginning. Each array has room for one every `least` bytes; how many.
+
+    A paragraph is a run of lines that are not empty, nor of white space alone.
     """
     count = 0
     for document in range(offsets.size - 1):
         start, stop = offsets[document], offsets[document + 1]
-        first = start
-        i = start
-        while i <= stop:
-            ends = i == stop or (data[i] == _FEED and (by_line or (i + 1 < stop and data[i + 1] == _FEED)))
-            if ends:
-                last = i
-                while first < last and _is_space(data[first]):
-                    first += 1
-                while last > first and _is_space(data[last - 1]):
-                    last -= 1
-                if last - first >= least:
+        first = last = start  # of what is open
+        line = start
+        while line <= stop:
+            feed = line
+            while feed < stop and data[feed] != _FEED:
+                feed += 1
+            a, b = _trimmed(data, line, feed)
+            if by_line or a == b:
+                if _has_characters(data, first, last, least):
                     doc[count], begin[count], end[count] = document, first - start, last - start
                     count += 1
-                while i < stop and data[i] == _FEED:
-                    i += 1
-                first = i
-                if i == stop:
-                    break
-            else:
-                i += 1
+                first = last = a
+            if a < b:
+                if first == last:
+                    first = a
+                last = b
+            line = feed + 1
+        if _has_characters(data, first, last, least):
+            doc[count], begin[count], end[count] = document, first - start, last - start
+            count += 1
     return count
 
 
@@ -74,34 +99,35 @@ def gathered(data, offsets, doc, begin, end, out, ends):
 
 
 @nb.njit(cache=True, nogil=True)
-def windows(data, offsets, words, starts, ends, width, keys, doc, begin, end):
-    """The keys (windows, 2) of all sequences of `width` words, with document, first byte and byte behind the last.
-    `words`, `starts` and `ends` are a WordSpans; every array has room for as many as there are words. How many."""
+def windows(data, offsets, words, starts, ends, width, first, last, keys, doc, begin, end):
+    """The keys (windows, 2) of all sequences of `width` words that begin with one of the words first:last, with
+    document, first byte and byte behind the last. `words`, `starts` and `ends` are a WordSpans; every array has room
+    for last - first. How many."""
     count = 0
     outgoing = (np.uint64(1), np.uint64(1))
     for _ in range(width):
         outgoing = (outgoing[0] * _BASES[0], outgoing[1] * _BASES[1])
     ring = np.zeros((width, 2), np.uint64)
     for document in range(offsets.size - 1):
-        first, last = words[document], words[document + 1]
-        if last - first < width:
+        low, high = max(words[document], first), min(words[document + 1], last + width - 1)
+        if high - low < width:
             continue
         start = offsets[document]
         state_0, state_1 = np.uint64(0), np.uint64(0)
-        for w in range(first, last):
+        for w in range(low, high):
             hashed = _WORD_SEED
             for i in range(start + starts[w], start + ends[w]):
                 hashed = (hashed ^ np.uint64(data[i])) * _WORD_STEP
             one = _mixed(hashed)
             two = _mixed(hashed ^ _OTHER)
-            slot = (w - first) % width
+            slot = (w - low) % width
             state_0 = state_0 * _BASES[0] + one
             state_1 = state_1 * _BASES[1] + two
-            if w - first >= width:
+            if w - low >= width:
                 state_0 -= ring[slot, 0] * outgoing[0]
                 state_1 -= ring[slot, 1] * outgoing[1]
             ring[slot, 0], ring[slot, 1] = one, two
-            if w - first >= width - 1:
+            if w - low >= width - 1:
                 keys[count, 0], keys[count, 1] = _mixed(state_0), _mixed(state_1)
                 doc[count], begin[count], end[count] = document, starts[w - width + 1], ends[w]
                 count += 1
@@ -109,27 +135,52 @@ def windows(data, offsets, words, starts, ends, width, keys, doc, begin, end):
 
 
 @nb.njit(cache=True, nogil=True)
-def is_repeated(order, high, low):
-    """Mark each row, (rows,) bool, whose key a row before it in this order has; rows of a key are consecutive."""
-    repeated = np.zeros(high.size, np.bool_)
-    for k in range(1, order.size):
-        row, before = order[k], order[k - 1]
-        repeated[row] = high[row] == high[before] and low[row] == low[before]
-    return repeated
+def find_firsts(high, low, slots, known, count, first, fresh):
+    """Look every key up among the `known` ones, (room, 2), in their order, and add those that are not there yet.
+
+    `first` (rows,) gets the number that its key has among them; `fresh` the rows, one a key that was added, in order.
+    `slots` is a hash table by the lower half, of a power of two and at least twice as many places as there will be
+    keys; -1 is an empty place. How many keys are known then.
+    """
+    mask = slots.size - 1
+    before = count
+    for row in range(high.size):
+        slot = np.int64(low[row]) & mask
+        while slots[slot] >= 0 and (known[slots[slot], 0] != high[row] or known[slots[slot], 1] != low[row]):
+            slot = (slot + 1) & mask
+        if slots[slot] < 0:
+            slots[slot] = count
+            known[count, 0], known[count, 1] = high[row], low[row]
+            fresh[count - before] = row
+            count += 1
+        first[row] = slots[slot]
+    return count
 
 
 @nb.njit(cache=True, nogil=True)
-def united(doc, begin, end):
-    """Join, in place, stretches of a document that touch or overlap; they are sorted by document and first byte. How
-    many are left, at the front."""
+def fill_slots(slots, known, count):
+    """Enter the first `count` known keys into an empty table."""
+    mask = slots.size - 1
+    for number in range(count):
+        slot = np.int64(known[number, 1]) & mask
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = number
+
+
+@nb.njit(cache=True, nogil=True)
+def united(of, begin, end):
+    """Join stretches of one text that touch or overlap; they are sorted by text and first byte. The places, (joined,),
+    of those that each begins with, whose `end` becomes that of the whole."""
+    heads = np.empty(of.size, np.int64)
     count = 0
-    for k in range(doc.size):
-        if count and doc[count - 1] == doc[k] and begin[k] <= end[count - 1]:
-            end[count - 1] = max(end[count - 1], end[k])
+    for k in range(of.size):
+        if count and of[heads[count - 1]] == of[k] and begin[k] <= end[heads[count - 1]]:
+            end[heads[count - 1]] = max(end[heads[count - 1]], end[k])
         else:
-            doc[count], begin[count], end[count] = doc[k], begin[k], end[k]
+            heads[count] = k
             count += 1
-    return count
+    return heads[:count]
 
 
 @nb.njit(cache=True, nogil=True)
@@ -142,6 +193,8 @@ def without(data, offsets, firsts, begin, end, out, out_offsets):
         start, stop = offsets[document], offsets[document + 1]
         own = place
         at = start
+        if firsts[document + 1] > firsts[document]:
+            at, stop = _trimmed(data, start, stop)
         for k in range(firsts[document], firsts[document + 1]):
             for i in range(at, start + begin[k]):
                 out[place] = data[i]
@@ -157,6 +210,8 @@ def without(data, offsets, firsts, begin, end, out, out_offsets):
                 behind += 1
             if before == own:
                 place, at = own, behind
+            elif behind >= stop:
+                place, at = before, stop
             elif before == place or feeds_behind > feeds_before:
                 place = before
             else:
@@ -164,7 +219,4 @@ def without(data, offsets, firsts, begin, end, out, out_offsets):
         for i in range(at, stop):
             out[place] = data[i]
             place += 1
-        if firsts[document + 1] > firsts[document]:
-            while place > own and _is_space(out[place - 1]):
-                place -= 1
         out_offsets[document + 1] = place

@@ -16,15 +16,16 @@ class SpanStage(Stage):
     """A stage that looks for parts that documents share, once it is known which documents are kept. It cuts every copy
     but the first, in the order of the sources, of their files and of the records in them, and drops nothing."""
 
-    min_left: Annotated[int, Field(ge=0)] = 200
-    """A document of which less than this would be left, in bytes of UTF-8, stays whole."""
+    min_left: Annotated[int, Field(ge=1)] = 200
+    """A document of which less than this would be left, in bytes of UTF-8, stays whole: none is left empty."""
     scope: Scope = "corpus"
     """Whether copies are looked for within each source, or across all."""
 
     def columns(self) -> pa.Schema:
-        """`spans`: how many stretches were cut; `removed`: how long they were together, in bytes of UTF-8; `whole`:
-        whether the document stayed whole because too little would be left. Null where the document was dropped."""
-        kinds = {"spans": pa.int64(), "removed": pa.int64(), "whole": pa.bool_()}
+        """`spans`: how many stretches were cut; `removed`: how much shorter the document became, in bytes of UTF-8;
+        `whole`: whether it stayed whole because too little would be left; `cuts`: where the first stretches were and
+        where they stand first, as `listed` reads it. Null where the document was dropped."""
+        kinds = {"spans": pa.int64(), "removed": pa.int64(), "whole": pa.bool_(), "cuts": pa.string()}
         return pa.schema([pa.field(self.column(name), kind) for name, kind in kinds.items()])
 
     def reasons(self) -> frozenset[str]:
@@ -38,8 +39,8 @@ class SpanStage(Stage):
 class ParagraphDedup(SpanStage):
     """Cut paragraphs, or lines, that a document before has too.
 
-    Two are equal if they are so but for case and white space. Only the documents of one run are compared: a refresh
-    looks among those that it reads.
+    Two are equal if they are so but for case and white space. Only the documents of one run are compared (see
+    `refresh.repeats`).
     """
 
     reference: ClassVar[str] = (
@@ -48,9 +49,9 @@ class ParagraphDedup(SpanStage):
 
     kind: Literal["paragraph_dedup"] = "paragraph_dedup"
     unit: Literal["paragraph", "line"] = "paragraph"
-    """What is compared: stretches between empty lines, or single lines."""
+    """What is compared: stretches between lines that are empty or of white space, or single lines."""
     min_characters: Annotated[int, Field(ge=1)] = 100
-    """Shorter ones stay, in bytes of UTF-8: headings and short lines are repeated for good reasons."""
+    """Shorter ones stay: headings and short lines are repeated for good reasons."""
 
 
 class SubstringDedup(SpanStage):
@@ -58,8 +59,7 @@ class SubstringDedup(SpanStage):
 
     Every sequence of so many words is hashed (a rolling hash of 128 bits, over the words as they are written; white
     space does not count), and each but the first occurrence is covered; what is covered is cut. In scripts without
-    spaces each character is a word. Only the documents of one run are compared: a refresh looks among those that it
-    reads.
+    spaces each character is a word. Only the documents of one run are compared (see `refresh.repeats`).
     """
 
     reference: ClassVar[str] = (

@@ -60,13 +60,12 @@ def find_secrets(data, offsets, patterns, least_entropy):
             is_solid = at >= read and fills(value)
             if count + _MOST_AT_ONCE > len(out):
                 out = enlarged(out, count)
-            known = count
             while mask:
                 place = at + first_marked(mask)
                 mask &= mask - np.uint64(1)
                 start, end, kind = value_at(data, a, place, stop, patterns, least_entropy, counts)
                 if end:
-                    count = put(out, count, start, end, kind)
+                    count = put(out, count, document, start, end, kind)
             while dashes:
                 place = at + first_marked(dashes)
                 dashes &= dashes - np.uint64(1)
@@ -74,30 +73,16 @@ def find_secrets(data, offsets, patterns, least_entropy):
                 if place >= keys and byte_at(data, place + 5, a, stop) == 66:
                     end = key_end(data, place, stop)
                 if end:
-                    count = put(out, count, place, end, _KEY)
+                    count = put(out, count, document, place, end, _KEY)
                     keys = end
-            for row in range(known, count):
-                out[row, DOCUMENT] = document
             if is_solid:
-                first = at
-                while first > max(a, read) and is_solid_byte(data[first - 1]):
-                    first -= 1
-                read = at
-                while read < stop and is_solid_byte(data[read]):
-                    read += 1
-                p = first
-                while p < read:
-                    end, kind = 0, 0
-                    if not is_word(byte_at(data, p - 1, first, read)):
-                        end, kind = token_end(data, p, read, patterns, counts)
-                    if end:
-                        if count == len(out):
-                            out = enlarged(out, count)
-                        out[count, DOCUMENT] = document
-                        count = put(out, count, p, end, kind)
-                        p = end
-                    else:
-                        p += 1
+                first, read = word_around(data, max(a, read), at, stop)
+                start, end, kind = next_token(data, first, first, read, patterns, counts)
+                while end:
+                    if count == len(out):
+                        out = enlarged(out, count)
+                    count = put(out, count, document, start, end, kind)
+                    start, end, kind = next_token(data, first, end, read, patterns, counts)
     return out[:count].copy()
 
 
@@ -124,7 +109,8 @@ def next_anchor(data, i, stop, read):
 
 
 @inlined
-def put(out, count, start, end, kind):
+def put(out, count, document, start, end, kind):
+    out[count, DOCUMENT] = document
     out[count, START] = start
     out[count, END] = end
     out[count, KIND] = kind
@@ -134,6 +120,29 @@ def put(out, count, start, end, kind):
 @inlined
 def is_solid_byte(byte):
     return 32 < byte < 128
+
+
+@inlined
+def word_around(data, a, i, stop):
+    """(start, end) of the word of ASCII around i, within data[a:stop]."""
+    first, last = i, i
+    while first > a and is_solid_byte(data[first - 1]):
+        first -= 1
+    while last < stop and is_solid_byte(data[last]):
+        last += 1
+    return first, last
+
+
+@inlined
+def next_token(data, a, i, stop, patterns, counts):
+    """(start, end, kind) of the first token from i on in the word data[a:stop]; the end is 0 if there is none."""
+    while i < stop:
+        if not is_word(byte_at(data, i - 1, a, stop)):
+            end, kind = token_end(data, i, stop, patterns, counts)
+            if end:
+                return i, end, kind
+        i += 1
+    return i, 0, 0
 
 
 @helper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.text.kernels import eight, helper, kernel, line_end
+from curation.text.kernels import eight, find_sorted, helper, kernel, line_end
 from curation.text.unicode import SPACE, WORD, decode
 
 CHARACTERS, ALPHANUMERIC, BLANKS, LINES, LINE_CHARACTERS, LONGEST, COLUMNS = range(7)
@@ -67,17 +67,10 @@ def find_phrases(data, offsets, most, keys, begins, phrases, phrase_offsets, pla
         for i in range(size):
             if i and plain[i - 1] != 32:
                 continue
-            key = eight(plain, i, size)
-            low, high = 0, len(keys)
-            while low < high:
-                middle = (low + high) >> 1
-                if keys[middle] < key:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low == len(keys) or keys[low] != key:
+            found = find_sorted(keys, eight(plain, i, size))
+            if found < 0:
                 continue
-            for phrase in range(begins[low], begins[low + 1]):
+            for phrase in range(begins[found], begins[found + 1]):
                 first, length = phrase_offsets[phrase], phrase_offsets[phrase + 1] - phrase_offsets[phrase]
                 same = 8
                 while same < length and i + same < size and plain[i + same] == phrases[first + same]:

@@ -68,7 +68,9 @@ PHRASES = frozenset({SPDX_TAG, COPYRIGHT, *(phrase for _, needed in _HEADERS for
 IDS = frozenset(name for name, _ in _HEADERS)
 """What is told from a header; a tag may name any."""
 
-_TAG = r"(?i)spdx-license-identifier:[ \t]*(?P<expression>[A-Za-z0-9.+() \t-]*[A-Za-z0-9.+)])"
+_TAG = r"(?i)spdx-license-identifier:[ \t]*(?P<expression>[A-Za-z0-9.+() \t-]*[A-Za-z0-9+)])"
+# The list's deprecated ids of the GNU licences: `GPL-2.0`, `GPL-2.0+`, `GPL-2.0-with-classpath-exception`.
+_OLD_GNU = re.compile(r"((?:[al]?gpl|gfdl)-\d\.\d)(\+|-with-.*)?")
 
 
 def licences(texts: pa.LargeStringArray, found: Found) -> pa.StringArray:
@@ -83,6 +85,15 @@ def licences(texts: pa.LargeStringArray, found: Found) -> pa.StringArray:
     expressions = pc.struct_field(pc.extract_regex(heads.filter(tagged), _TAG), "expression").cast(pa.string())
     expressions = pc.replace_substring_regex(expressions, r"[ \t]+", " ")
     return pc.replace_with_mask(stated, tagged, pc.coalesce(expressions, stated.filter(tagged)))
+
+
+def canonical(licence: str) -> str:
+    """An SPDX id as ids are compared: capitals do not matter, and an old id of a GNU licence is the new one that the
+    SPDX list puts in its place."""
+    name = licence.lower()
+    if found := _OLD_GNU.fullmatch(name):
+        return found[1] + ("-or-later" if found[2] == "+" else "-only")
+    return name
 
 
 def is_covered(expression: str, allows: Callable[[str], bool]) -> bool:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from curation.document import TEXT, with_text
 from curation.rules.line_modifiers import kernels
-from curation.rules.ratio import share, with_values
+from curation.rules.ratio import Count, Share, share, with_values
 from curation.stage import Bound, RuleStage
 from curation.text.arrow import Bytes, text_buffers
 from curation.text.punctuation import punctuation
@@ -57,18 +57,18 @@ class LineModifiers(RuleStage):
     """Whose arithmetic: `dclm` is that of DCLM."""
     max_line_feeds: Annotated[int, Field(ge=1)] | None = 2
     """Most line feeds in a row; more become so many."""
-    max_upper_case_ratio: Annotated[float, Field(ge=0)] | None = 0.5
+    max_upper_case_ratio: Share | None = 0.5
     """Lines with a greater share of capitals, of all characters, go."""
-    max_numeric_ratio: Annotated[float, Field(ge=0)] | None = 0.999999
+    max_numeric_ratio: Share | None = 0.999999
     """Lines with a greater share of digits go."""
     remove_counters: bool = True
     """Whether lines such as "12 likes" and "3.5K views" go."""
-    min_words_per_line: Annotated[int, Field(ge=0)] | None = 2
+    min_words_per_line: Count | None = 2
     """Lines with fewer words between white space go."""
-    max_words_with_phrase: Annotated[int, Field(ge=0)] | None = 10
+    max_words_with_phrase: Count | None = 10
     """From lines of at most so many words "items in cart" is cut out, "read more" with three characters at their end,
     and "sign-in" at their beginning, in any case. Lines of which nothing is left go."""
-    max_removed_ratio: Annotated[float, Field(ge=0, le=1)] | None = 0.05
+    max_removed_ratio: Share | None = 0.05
     """Greatest share of its words that a document may lose."""
 
     def signals(self) -> frozenset[str]:

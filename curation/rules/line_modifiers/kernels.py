@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.rules.kernels import has_words
+from curation.rules.c4.kernels.parts import has_words
 from curation.text.kernels import (
     CASE,
     FEEDS,

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from ftfy import TextFixerConfig, fix_text
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curation.document import TEXT, with_text
 from curation.rules.ratio import with_values
-from curation.rules.repair import kernels
-from curation.rules.repair.suspects import suspects
-from curation.stage import RowStage
-from curation.text.arrow import text_buffers
-from curation.text.unicode import tables
+from curation.stage import RowStage, Stage
 
-_OPTIONS = tuple(name for name in TextFixerConfig._fields if name not in ("max_decode_length", "explain"))
+_PARTS_OF_FIX_ENCODING = frozenset(
+    {"restore_byte_a0", "replace_lossy_sequences", "decode_inconsistent_utf8", "fix_c1_controls"}
+)
+"""Options that say how encodings are fixed, and mean nothing where they are not."""
 
 
 class Repair(RowStage):
@@ -64,6 +61,12 @@ class Repair(RowStage):
     max_newlines: Annotated[int, Field(ge=1)] | None = None
     """Longest run of line feeds; a longer one becomes so many (DCLM: 2)."""
 
+    @model_validator(mode="after")
+    def _mends_something(self) -> Self:
+        if not any(self.model_dump(exclude={*Stage.model_fields, *_PARTS_OF_FIX_ENCODING, "fix_surrogates"}).values()):
+            raise ValueError("every repair is switched off: give one, or leave the stage out")
+        return self
+
     def columns(self) -> pa.Schema:
         """`changed` says whether the text did; `characters` how many code points it has gained, or lost if below 0."""
         return pa.schema([(self.column("changed"), pa.bool_()), (self.column("characters"), pa.int64())])
@@ -76,8 +79,10 @@ class Repair(RowStage):
         return {"ftfy": version("ftfy")}
 
     def annotate(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        from curation.rules.repair.mending import mended  # here, for ftfy takes a tenth of a second to load
+
         before = batch[TEXT]
-        after = self._mended(before)
+        after = mended(before, self.model_dump(exclude={*Stage.model_fields, "max_newlines"}))
         if self.max_newlines is not None:
             feeds = "\n" * self.max_newlines
             after = pc.replace_substring_regex(after, f"{feeds}\n+", feeds)
@@ -90,35 +95,5 @@ class Repair(RowStage):
             batch = with_text(batch, after)
         return with_values(batch, self.columns(), values)
 
-    def _mended(self, texts: pa.LargeStringArray) -> pa.LargeStringArray:
-        """The texts as ftfy has them; it is shown only those that are suspect, and of these the lines that are."""
-        config = TextFixerConfig(explain=False, **{name: getattr(self, name) for name in _OPTIONS})
-        found = _are_suspect(texts, config)
-        if not found.any():
-            return texts
-        mended = [_mended_lines(text, config) for text in texts.filter(pa.array(found)).to_pylist()]
-        return pc.replace_with_mask(texts, pa.array(found), pa.array(mended, pa.large_string()))
-
     def drop_reasons(self, batch: pa.RecordBatch) -> pa.StringArray:
         return pa.nulls(batch.num_rows, pa.string())
-
-
-def _are_suspect(texts: pa.LargeStringArray, config: TextFixerConfig) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    found = np.zeros(len(texts), np.bool_)
-    looks_for_entities = config.unescape_html is not False
-    kernels.find_suspects(*text_buffers(texts), *suspects(config), tables().classes, looks_for_entities, found)
-    return found
-
-
-def _mended_lines(text: str, config: TextFixerConfig) -> str:
-    """`fix_text`, which goes from line to line, of the lines that are suspect."""
-    lines = text.split("\n")
-    lines = [*(line + "\n" for line in lines[:-1]), lines[-1]]
-    if max(map(len, lines)) > config.max_decode_length:
-        return fix_text(text, config)
-    found = _are_suspect(pa.array(lines, pa.large_string()), config)
-    is_auto = config.unescape_html == "auto"
-    html = next((index for index, line in enumerate(lines) if is_auto and "<" in line), len(lines))
-    for index in np.flatnonzero(found).tolist():
-        lines[index] = fix_text(lines[index], config._replace(unescape_html=False) if index > html else config)
-    return "".join(lines)

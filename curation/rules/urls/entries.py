@@ -16,6 +16,8 @@ from curation.text.arrow import Bytes, Offsets, text_buffers
 
 MOST_BYTES = 4 << 30
 
+_HOST = r"^(?:[^\s/?#@:\\\[\]*]+|\[[0-9a-f:.]+\])$"
+
 
 class Entries(NamedTuple):
     """What stands in a list, each once, and the table of `kernels`."""
@@ -42,9 +44,18 @@ def read_entries(url: str, sha256: str | None, parse: Callable[[bytes], Any]) ->
 
 
 def domains(data: bytes) -> Entries:
-    """Domains, one a line, in any case; `*.` or a dot before one, and a dot behind it, are taken off."""
-    lines = pc.replace_substring_regex(pc.ascii_lower(_lines(data)), r"^\*?\.|\.$", "")
-    return _entries(_once(lines))
+    """Domains, one a line, in any case; `*.` or a dot before one, and a dot behind it, are taken off. Raises ModelError
+    for what no host could be equal to."""
+    lines = _lines(data)
+    names = pc.replace_substring_regex(pc.ascii_lower(lines), r"^\*?\.|\.$", "")
+    is_host = pc.match_substring_regex(names, _HOST)
+    if not pc.all(is_host).as_py():
+        wrong = lines.filter(pc.invert(is_host))[0].as_py()
+        raise ModelError(
+            f"{wrong!r:.200} is no domain, and no document's host could be equal to it: write one domain a line, as in "
+            "example.com, and whole addresses in a list of `addresses`"
+        )
+    return _entries(_once(names))
 
 
 def addresses(data: bytes) -> Entries:

@@ -11,6 +11,7 @@ import math
 import numba as nb
 import numpy as np
 
+from curation.text.kernels import helper, inlined
 from curation.text.lanes import LANES, MARKS, ONES, count_bits, first_mark, load_word, prefetch
 
 BLANK = 0x20
@@ -24,6 +25,7 @@ LESS, GREATER = np.uint8(ord("<")), np.uint8(ord(">"))
 LABEL_PREFIX = np.frombuffer(b"__label__", np.uint8)
 TOKEN_BYTES = 32  # the longest token that a memory keeps: four words of eight bytes
 FACTS, SUM = 4, 16  # where a memory's record has its facts (uint64) and its sum (float32)
+END = 1 << 40  # what stands for the length of the end of a line
 BLOCK = 32  # tokens whose records are asked for before the first of them is read
 MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd numbers, as in xxHash
 MIX_C, MIX_D = np.uint64(0x165667B19E3779F9), np.uint64(0x85EBCA77C2B2AE63)
@@ -57,12 +59,15 @@ def hashes_of(data, offsets):
 
 
 @nb.njit(cache=True, nogil=True)
-def _buffers(offsets):
-    """What `_hidden` writes its blocks to, with room for the longest of these documents."""
+def _space(offsets, network):
+    """What `_hidden` works in, with room for the longest of these documents: the bytes of a block's tokens (BLOCK, 4)
+    uint64; where each begins, its length and its slot (BLOCK, 3) int64; a token between `<` and `>`, uint8; a ring of
+    the hashes of word n-grams that go on (word_ngrams - 1,) uint64."""
     longest = 0
     for d in range(offsets.size - 1):
         longest = max(longest, offsets[d + 1] - offsets[d])
-    return np.empty((BLOCK, 4), np.uint64), np.empty((BLOCK, 3), np.int64), np.empty(longest + 3, np.uint8)
+    ring = np.zeros(max(network.word_ngrams - 1, 0), np.uint64)
+    return np.empty((BLOCK, 4), np.uint64), np.empty((BLOCK, 3), np.int64), np.empty(longest + 3, np.uint8), ring
 
 
 @nb.njit(cache=True, nogil=True)
@@ -80,9 +85,9 @@ def predict(data, offsets, network, memory):
     output = np.empty(network.outputs.shape[0] + 1, np.float32)
     stack = np.empty(network.left.size + 2, np.int32)
     scores = np.empty(network.left.size + 2, np.float32)
-    block_words, block_places, framed = _buffers(offsets)
+    space = _space(offsets, network)
     for d in range(documents):
-        if _hidden(data, offsets[d], offsets[d + 1], network, memory, block_words, block_places, framed, hidden) == 0:
+        if _hidden(data, offsets[d], offsets[d + 1], network, memory, space, hidden) == 0:
             continue
         best = (np.float32(-np.inf), np.float32(-np.inf), np.int64(-1), np.int64(-1))
         if network.loss == HIERARCHICAL_SOFTMAX:
@@ -104,9 +109,9 @@ def score(data, offsets, label, network, memory):
     scores = np.zeros(documents, np.float64)
     hidden = np.empty(network.rows.shape[1], np.float32)
     output = np.empty(network.outputs.shape[0] + 1, np.float32)
-    block_words, block_places, framed = _buffers(offsets)
+    space = _space(offsets, network)
     for d in range(documents):
-        if _hidden(data, offsets[d], offsets[d + 1], network, memory, block_words, block_places, framed, hidden) == 0:
+        if _hidden(data, offsets[d], offsets[d + 1], network, memory, space, hidden) == 0:
             continue
         if network.loss == HIERARCHICAL_SOFTMAX:
             logarithm = _leaf(network, hidden, label)
@@ -117,187 +122,263 @@ def score(data, offsets, label, network, memory):
     return scores
 
 
-@nb.njit(cache=True, nogil=True)
-def _hidden(data, start, stop, network, memory, block_words, block_places, framed, hidden):
-    """The mean of the rows of the words, subwords and word n-grams of one line, into `hidden`; how many rows.
-
-    One body, since numba counts references to every array that a call is given, which costs more than a token does.
-    `block_words` (BLOCK, 4) uint64, `block_places` (BLOCK, 3) int64 and `framed` uint8 (as long as the longest document
-    and 3 more) are space to work in.
-    """
+@helper
+def _hidden(data, start, stop, network, memory, space, hidden):
+    """The mean of the rows of the words, subwords and word n-grams of one line, into `hidden`; how many rows."""
+    block_words, block_places, framed, ring = space
     records, sums = memory.records, memory.sums
-    rows, kept, first_row, buckets = network.rows, network.bucket_rows, network.words, np.int64(network.buckets)
-    bits, ranks = network.bucket_bits, network.bucket_ranks
-    word_slots, word_offsets, word_data = network.word_slots, network.word_offsets, network.word_data
-    min_n, max_n, dim = network.min_n, network.max_n, rows.shape[1]
-    end_of_line, end_of_line_hash = network.end_of_line, network.end_of_line_hash
-    chosen = memory.chosen
-    per_bucket = 1.0 / buckets
-    last_slot = records.shape[0] - 1  # for tokens too long to keep
-    running = np.zeros(max(network.word_ngrams - 1, 0), np.uint64)  # a ring: hashes of n-grams that go on
     hidden[:] = 0
     count = words = 0
-    i = start
-    is_last = False
+    i, is_last = start, False
     while not is_last:
-        block = 0
-        while block < BLOCK:
-            while i < stop and _is_blank(data[i]):
-                i += 1
-            begin = i
-            length = TOKEN_BYTES
-            first_word = second_word = third_word = fourth_word = np.uint64(0)
-            if begin + 2 * LANES <= data.size:
-                first_word, second_word = load_word(data, begin), load_word(data, begin + LANES)
-                length = first_mark((first_word - ONES * np.uint64(BLANK + 1)) & ~first_word & MARKS)
-                if length == LANES:
-                    length += first_mark((second_word - ONES * np.uint64(BLANK + 1)) & ~second_word & MARKS)
-                length = min(length, stop - begin)
-            if length < 2 * LANES and (begin + length == stop or _is_blank(data[begin + length])):
-                low, high = min(length, LANES), max(length - LANES, 0)
-                first_word &= ((np.uint64(1) << np.uint64(4 * low)) << np.uint64(4 * low)) - np.uint64(1)
-                second_word &= (np.uint64(1) << np.uint64(8 * high)) - np.uint64(1)
-                i += length
-            else:  # a long one, the last of the data, or one with control characters
-                first_word = second_word = np.uint64(0)
-                while i < stop and not _is_blank(data[i]):
-                    place, byte = (i - begin) >> 3, np.uint64(data[i]) << np.uint64(8 * ((i - begin) & 7))
-                    first_word |= byte if place == 0 else np.uint64(0)
-                    second_word |= byte if place == 1 else np.uint64(0)
-                    third_word |= byte if place == 2 else np.uint64(0)
-                    fourth_word |= byte if place == 3 else np.uint64(0)
-                    i += 1
-                length = i - begin
-            key = first_word * MIX_A + second_word * MIX_B + third_word * MIX_C + fourth_word * MIX_D
-            key = (key ^ (key >> np.uint64(32))) * MIX_A
-            slot = np.int64(key >> np.uint64(40)) & (last_slot - 1)
-            if length > TOKEN_BYTES:
-                slot = last_slot
-            prefetch(records, slot)
-            block_words[block, 0] = first_word
-            block_words[block, 1] = second_word
-            block_words[block, 2] = third_word
-            block_words[block, 3] = fourth_word
-            block_places[block, 0] = begin
-            block_places[block, 1] = length
-            block_places[block, 2] = slot
-            block += 1
-            if length == 0:
-                break
-        for one in range(block):
-            first_word, second_word = block_words[one, 0], block_words[one, 1]
-            third_word, fourth_word = block_words[one, 2], block_words[one, 3]
-            begin, length, slot = block_places[one, 0], block_places[one, 1], block_places[one, 2]
-            apart = (
-                (records[slot, 0] ^ first_word)
-                | (records[slot, 1] ^ second_word)
-                | (records[slot, 2] ^ third_word)
-                | (records[slot, 3] ^ fourth_word)
-            )
-            is_last = length == 0 or (first_word == END_OF_LINE and length == END_OF_LINE_BYTES)
-            if not is_last and (apart or length > TOKEN_BYTES):
-                value = HASH_START
-                framed[0] = LESS
-                for k in range(length):
-                    framed[k + 1] = data[begin + k]
-                    value = _hashed(value, data[begin + k])
-                framed[length + 1] = GREATER
-                for j in range(dim):
-                    sums[slot, SUM + j] = 0
-                added = 0
-                word = np.int64(-1)
-                place = _first_slot(value, word_slots.size)
-                while word_slots[place] >= 0:
-                    candidate = np.int64(word_slots[place])
-                    offset = word_offsets[candidate]
-                    if word_offsets[candidate + 1] - offset == length and _equal(
-                        data, begin, word_data, offset, length
-                    ):
-                        word = candidate
-                        break
-                    place = (place + 1) & (word_slots.size - 1)
-                is_label = length >= LABEL_PREFIX.size and _equal(data, begin, LABEL_PREFIX, 0, LABEL_PREFIX.size)
-                is_word = word < first_row and (word >= 0 or not is_label)
-                if is_word and word >= 0:
-                    added = 1
-                    for j in range(dim):
-                        sums[slot, SUM + j] += rows[word, j]
-                choices = 0
-                for first in range(length + 2 if is_word else 0):  # the n-grams of "<" + token + ">"
-                    if framed[first] & 0xC0 == 0x80:
-                        continue
-                    gram = HASH_START
-                    k = first
-                    for n in range(1, max_n + 1):
-                        if k > length + 1:
-                            break
-                        gram = _hashed(gram, framed[k])
-                        k += 1
-                        while framed[k] & 0xC0 == 0x80 and k <= length:
-                            gram = _hashed(gram, framed[k])
-                            k += 1
-                        if n < min_n or (n == 1 and (first == 0 or k > length + 1)):
-                            continue
-                        bucket = np.int64(gram)  # modulo buckets; exact for 32 bits, since it is never near an edge
-                        bucket -= np.int64((np.float64(bucket) + 0.5) * per_bucket) * buckets
-                        chosen[choices] = bucket  # then kept or overwritten: a branch would often be guessed wrong
-                        if bits.size:
-                            choices += int(bits[bucket >> 6] >> np.uint64(bucket & 63)) & 1
-                        else:
-                            choices += 1
-                    if choices + max_n > chosen.size or first == length + 1:
-                        added += choices
-                        for c in range(choices):
-                            row = np.int64(chosen[c])
-                            if bits.size:
-                                below = bits[row >> 6] & ((np.uint64(1) << np.uint64(row & 63)) - np.uint64(1))
-                                row = np.int64(kept[ranks[row >> 6] + count_bits(below)])
-                            row += first_row
-                            for j in range(dim):
-                                sums[slot, SUM + j] += rows[row, j]
-                        choices = 0
-                records[slot, 0] = first_word
-                records[slot, 1] = second_word
-                records[slot, 2] = third_word
-                records[slot, 3] = fourth_word
-                records[slot, FACTS] = (
-                    np.uint64(value) << np.uint64(32) | np.uint64(added) << np.uint64(1) | np.uint64(is_word)
-                )
-            if is_last:
-                slot = last_slot
-                records[slot, FACTS] = np.uint64(end_of_line_hash) << np.uint64(32) | np.uint64(1)
-                for j in range(dim):
-                    sums[slot, SUM + j] = 0
-                if end_of_line >= 0:
-                    records[slot, FACTS] |= np.uint64(2)
-                    for j in range(dim):
-                        sums[slot, SUM + j] = rows[end_of_line, j]
+        tokens, i, is_last = _read_block(data, i, stop, records, block_words, block_places)
+        for one in range(tokens):
+            length, slot = block_places[one, 1], block_places[one, 2]
+            if length > TOKEN_BYTES or not _is_remembered(records, slot, block_words, one):
+                if length == END:
+                    _remember_end(network, records, sums, slot)
+                else:
+                    _remember(one, tokens, data, network, memory, block_words, block_places, framed)
+            facts = records[slot, FACTS]
+            count += int(facts & np.uint64(0xFFFFFFFF)) >> 1
             for j in range(hidden.size):
                 hidden[j] += sums[slot, SUM + j]
-            count += int(records[slot, FACTS] & np.uint64(0xFFFFFFFF)) >> 1
-            if running.size and records[slot, FACTS] & np.uint64(1):
-                signed = np.uint64(np.int64(np.int32(records[slot, FACTS] >> np.uint64(32))))
-                for back in range(1, min(running.size, words) + 1):
-                    place = (words - back) % running.size
-                    running[place] = running[place] * WORD_NGRAM_PRIME + signed
-                    row = np.int64(running[place] % np.uint64(buckets))
-                    if bits.size:
-                        if not bits[row >> 6] >> np.uint64(row & 63) & np.uint64(1):
-                            continue
-                        below = bits[row >> 6] & ((np.uint64(1) << np.uint64(row & 63)) - np.uint64(1))
-                        row = np.int64(kept[ranks[row >> 6] + count_bits(below)])
-                    count += 1
-                    for j in range(dim):
-                        hidden[j] += rows[first_row + row, j]
-                running[words % running.size] = signed
+            if ring.size and facts & np.uint64(1):
+                count += _add_word_ngrams(np.int32(facts >> np.uint64(32)), words, network, ring, hidden)
                 words += 1
-            if is_last:
-                break
     if count:
         scale = np.float32(1.0 / count)
-        for j in range(dim):
+        for j in range(hidden.size):
             hidden[j] *= scale
     return count
+
+
+@inlined
+def _read_block(data, i, stop, records, block_words, block_places):
+    """(how many tokens, where they end, whether the line ends there): the next tokens from i on, the end of the line
+    the last of them, with the length END.
+
+    Each one's bytes go to `block_words`; where it begins, its length and its slot to `block_places`. Their records are
+    asked for, so that they are at hand when they are read.
+    """
+    last_slot = records.shape[0] - 1  # for tokens too long to keep
+    for one in range(BLOCK):
+        while i < stop and _is_blank(data[i]):
+            i += 1
+        begin = i
+        length, first, second, third, fourth = -1, np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+        if begin + 2 * LANES <= data.size:
+            first, second = load_word(data, begin), load_word(data, begin + LANES)
+            length = min(_first_blank(first, second), stop - begin)
+            if length == 2 * LANES or not (begin + length == stop or _is_blank(data[begin + length])):
+                length = -1
+            first, second = _first_bytes(first, second, length)
+            i += length
+        if length < 0:  # a long one, the last of the data, or one with control characters
+            i = begin
+            while i < stop and not _is_blank(data[i]):
+                part, byte = (i - begin) >> 3, np.uint64(data[i]) << np.uint64(8 * ((i - begin) & 7))
+                first |= byte if part == 0 else np.uint64(0)
+                second |= byte if part == 1 else np.uint64(0)
+                third |= byte if part == 2 else np.uint64(0)
+                fourth |= byte if part == 3 else np.uint64(0)
+                i += 1
+            length = i - begin
+        if length == 0 or (first == END_OF_LINE and length == END_OF_LINE_BYTES):
+            block_places[one, 1], block_places[one, 2] = END, last_slot
+            return one + 1, i, True
+        key = first * MIX_A + second * MIX_B + third * MIX_C + fourth * MIX_D
+        key = (key ^ (key >> np.uint64(32))) * MIX_A
+        slot = np.int64(key >> np.uint64(40)) & (last_slot - 1)
+        if length > TOKEN_BYTES:
+            slot = last_slot
+        prefetch(records, slot)
+        block_words[one, 0], block_words[one, 1] = first, second
+        block_words[one, 2], block_words[one, 3] = third, fourth
+        block_places[one, 0], block_places[one, 1], block_places[one, 2] = begin, length, slot
+    return BLOCK, i, False
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _first_blank(first, second):
+    """The byte, 0 to 15, of sixteen that is the first blank or control character; 16 where there is none."""
+    length = first_mark((first - ONES * np.uint64(BLANK + 1)) & ~first & MARKS)
+    if length == LANES:
+        length += first_mark((second - ONES * np.uint64(BLANK + 1)) & ~second & MARKS)
+    return length
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _first_bytes(first, second, length):
+    """The first bytes of sixteen, zeros behind them; none for a negative length."""
+    low, high = min(max(length, 0), LANES), max(length - LANES, 0)
+    first &= ((np.uint64(1) << np.uint64(4 * low)) << np.uint64(4 * low)) - np.uint64(1)
+    second &= (np.uint64(1) << np.uint64(8 * high)) - np.uint64(1)
+    return first, second
+
+
+@inlined
+def _is_remembered(records, slot, block_words, one):
+    apart = (
+        (records[slot, 0] ^ block_words[one, 0])
+        | (records[slot, 1] ^ block_words[one, 1])
+        | (records[slot, 2] ^ block_words[one, 2])
+        | (records[slot, 3] ^ block_words[one, 3])
+    )
+    return apart == 0
+
+
+@inlined
+def _add_word_ngrams(value, words, network, ring, hidden):
+    """Adds to `hidden` the rows of the n-grams that end with a word of this hash, before which `words` stood; how
+    many."""
+    signed = np.uint64(np.int64(value))
+    added = 0
+    for back in range(1, min(ring.size, words) + 1):
+        place = (words - back) % ring.size
+        ring[place] = ring[place] * WORD_NGRAM_PRIME + signed
+        bucket = np.int64(ring[place] % np.uint64(network.buckets))
+        is_kept, row = _kept_row(network, bucket)
+        if is_kept:
+            added += 1
+            for j in range(hidden.size):
+                hidden[j] += network.rows[row, j]
+    ring[words % ring.size] = signed
+    return added
+
+
+@helper
+def _remember_end(network, records, sums, slot):
+    """The record of the end of a line, to this slot."""
+    has_row = network.end_of_line >= 0
+    records[slot, FACTS] = np.uint64(network.end_of_line_hash) << np.uint64(32) | np.uint64(2 * has_row + 1)
+    for j in range(network.rows.shape[1]):
+        sums[slot, SUM + j] = network.rows[network.end_of_line, j] if has_row else np.float32(0)
+
+
+@helper
+def _remember(first, end, data, network, memory, block_words, block_places, framed):
+    """Makes the records of those tokens of a block, from the first to before `end`, that have none. Of several that
+    share a slot the first is remembered."""
+    records, sums, dim = memory.records, memory.sums, network.rows.shape[1]
+    for one in range(end - 1, first - 1, -1):
+        begin, length, slot = block_places[one, 0], block_places[one, 1], block_places[one, 2]
+        if one > first and (length > TOKEN_BYTES or _is_remembered(records, slot, block_words, one)):
+            continue  # those that are too long share a slot
+        value = _frame(data, begin, length, framed)
+        word = _find_word(framed, length, value, network)
+        is_label = length >= LABEL_PREFIX.size and _equal(framed, 1, LABEL_PREFIX, 0, LABEL_PREFIX.size)
+        is_word = word < network.words and (word >= 0 or not is_label)
+        added = int(is_word and word >= 0)
+        for j in range(dim):
+            sums[slot, SUM + j] = network.rows[word, j] if added else np.float32(0)
+        if is_word:
+            added += _add_characters(framed, length + 2, network, memory, slot)
+        for part in range(FACTS):
+            records[slot, part] = block_words[one, part]
+        records[slot, FACTS] = np.uint64(value) << np.uint64(32) | np.uint64(added) << np.uint64(1) | np.uint64(is_word)
+
+
+@inlined
+def _frame(data, begin, length, framed):
+    """Puts a token between `<` and `>`; its hash."""
+    value = HASH_START
+    framed[0] = LESS
+    for k in range(length):
+        framed[k + 1] = data[begin + k]
+        value = _hashed(value, data[begin + k])
+    framed[length + 1] = GREATER
+    return value
+
+
+@inlined
+def _find_word(framed, length, value, network):
+    """The entry of the dictionary that is framed[1:length + 1], whose hash is `value`; -1 where there is none."""
+    slots, offsets = network.word_slots, network.word_offsets
+    place = _first_slot(value, slots.size)
+    while slots[place] >= 0:
+        word = np.int64(slots[place])
+        begin, end = offsets[word], offsets[word + 1]
+        if end - begin == length and _equal(framed, 1, network.word_data, begin, length):
+            return word
+        place = (place + 1) & (slots.size - 1)
+    return np.int64(-1)
+
+
+@inlined
+def _add_characters(framed, size, network, memory, slot):
+    """Adds the rows of the n-grams of characters of framed[:size] to the sum of this slot; how many."""
+    chosen = memory.chosen
+    added = choices = 0
+    for first in range(size):
+        if framed[first] & 0xC0 != 0x80:
+            choices = _choose(framed, first, size, network, chosen, choices)
+        if choices + network.max_n > chosen.size - 3 or first == size - 1:
+            choices = _choose_rows(network, chosen, choices)
+            _add_rows(network.rows, chosen, choices, memory.sums, slot)
+            added += choices
+            choices = 0
+    return added
+
+
+@inlined
+def _choose(framed, first, size, network, chosen, choices):
+    """Puts the buckets of the n-grams that begin at `first` behind those that are chosen; how many there are then."""
+    min_n, buckets, per_bucket = network.min_n, np.int64(network.buckets), 1.0 / network.buckets
+    gram = HASH_START
+    k = first
+    for n in range(1, network.max_n + 1):
+        if k == size:
+            break
+        gram = _hashed(gram, framed[k])
+        k += 1
+        while framed[k] & 0xC0 == 0x80 and k < size - 1:
+            gram = _hashed(gram, framed[k])
+            k += 1
+        if n < min_n or (n == 1 and (first == 0 or k == size)):
+            continue
+        bucket = np.int64(gram)  # modulo buckets; exact for 32 bits, since it is never near an edge
+        bucket -= np.int64((np.float64(bucket) + 0.5) * per_bucket) * buckets
+        chosen[choices] = bucket
+        choices += 1
+    return choices
+
+
+@inlined
+def _choose_rows(network, chosen, size):
+    """Puts the rows of those of the chosen buckets that are kept in front; how many. A loop of its own, so short that
+    the processor waits for many loads at a time."""
+    choices = 0
+    for c in range(size):
+        is_kept, chosen[choices] = _kept_row(network, np.int64(chosen[c]))
+        choices += is_kept  # without a branch, which would often be guessed wrong
+    return choices
+
+
+@inlined
+def _add_rows(rows, chosen, size, sums, slot):
+    """Adds the chosen rows one after the other, four in a turn: a sum that was just written is long in coming back.
+
+    The last turn is filled up with the last row, which is all zeros; `chosen` has room for that.
+    """
+    for c in range(size, size + 3):
+        chosen[c] = rows.shape[0] - 1
+    for c in range(0, size, 4):
+        row_a, row_b, row_c, row_d = chosen[c], chosen[c + 1], chosen[c + 2], chosen[c + 3]
+        for j in range(rows.shape[1]):
+            two = (sums[slot, SUM + j] + rows[row_a, j]) + rows[row_b, j]
+            sums[slot, SUM + j] = (two + rows[row_c, j]) + rows[row_d, j]
+
+
+@inlined
+def _kept_row(network, bucket):
+    """(1 where pruning has left this bucket of n-grams its row, else 0; that row)"""
+    kept = network.kept_buckets
+    if kept.size == 0:
+        return 1, network.words + bucket
+    bits, bit = kept[bucket >> 6, 0], np.uint64(bucket & 63)
+    below = count_bits(bits & ((np.uint64(1) << bit) - np.uint64(1)))
+    return np.int64(bits >> bit) & 1, network.words + np.int64(kept[bucket >> 6, 1]) + below
 
 
 @nb.njit(cache=True, nogil=True)

@@ -18,19 +18,17 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Network(NamedTuple):
-    """A model as kernels take it. Rows of `rows` are words, then buckets of n-grams; those of `outputs` are labels, or
-    inner nodes of the tree (`left` and `right`, leaves first, -1 below a leaf)."""
+    """A model as kernels take it. Rows of `rows` are words, then the kept buckets of n-grams in their order; those of
+    `outputs` are labels, or inner nodes of the tree (`left` and `right`, leaves first, -1 below a leaf)."""
 
-    rows: Array  # (words + buckets, dim) float32
+    rows: Array  # (words + kept buckets + 1, dim) float32, from a cache line's beginning; the last is zeros
     outputs: Array  # (labels, dim) float32
     left: Array  # (2 * labels - 1,) int32; (0,) unless the loss is the hierarchical softmax
     right: Array
     word_data: Array  # uint8: words, then labels, as the dictionary holds them
     word_offsets: Array  # (words + labels + 1,) int64
     word_slots: Array  # table of them by hash, int32
-    bucket_bits: Array  # (buckets / 64,) uint64: which of them are kept, a bit each; (0,): all
-    bucket_ranks: Array  # (buckets / 64,) int32: how many are kept below each 64
-    bucket_rows: Array  # (kept buckets,) int32: their rows, counted from the first after the words
+    kept_buckets: Array  # (buckets / 64, 2) uint64: which of 64 are kept, a bit each; how many below them. (0, 2): all
     end_of_line: int  # the word that fastText sets at a line's end, -1 where the dictionary has none
     end_of_line_hash: np.uint32
     words: int
@@ -90,16 +88,21 @@ class Model:
         return memory
 
 
+def aligned(shape: tuple[int, int], kind: type[np.generic]) -> Array:
+    """Zeros that begin where a cache line does."""
+    size = np.dtype(kind).itemsize * shape[0] * shape[1]
+    space = np.zeros(size + LINE_BYTES, np.uint8)
+    first = -space.ctypes.data % LINE_BYTES
+    return space[first : first + size].view(kind).reshape(shape)
+
+
 def _own(data: Array, offsets: Array) -> tuple[Array, Array]:
     """Both as arrays that could be written, so that the kernels are compiled for one kind."""
     return data if data.flags.writeable else data.copy(), np.array(offsets, np.int64)
 
 
 def _empty_memory(dim: int, max_n: int) -> Memory:
-    line = LINE_BYTES // 8
-    words = line * (1 + -(-4 * dim // LINE_BYTES))
+    words = LINE_BYTES // 8 * (1 + -(-4 * dim // LINE_BYTES))
     slots = 1 << max(8, (MEMORY_BYTES // (8 * words)).bit_length() - 1)
-    space = np.zeros((slots + 1) * words + line, np.uint64)
-    first = -(space.ctypes.data // 8) % line  # so that records begin with a cache line
-    records = space[first : first + (slots + 1) * words].reshape(slots + 1, words)
-    return Memory(records, records.view(np.float32), np.zeros(MOST_CHOICES + max_n, np.int32))
+    records = aligned((slots + 1, words), np.uint64)
+    return Memory(records, records.view(np.float32), np.zeros(MOST_CHOICES + max_n + 3, np.int32))

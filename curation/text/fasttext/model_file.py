@@ -14,7 +14,7 @@ import numpy as np
 
 from curation.errors import ModelError
 from curation.text.fasttext import kernels
-from curation.text.fasttext.model import Array, Model, Network
+from curation.text.fasttext.model import Array, Model, Network, aligned
 
 LABEL_PREFIX = bytes(kernels.LABEL_PREFIX).decode()
 END_OF_LINE = b"</s>"
@@ -120,22 +120,22 @@ class _ModelFile:
         needed = int(bucket_rows.max(initial=-1)) + 1 if dictionary.is_pruned else arguments.buckets * has_ngrams
         self._expect(rows.shape[0] >= dictionary.words + needed, f"{rows.shape[0]} rows, expected more")
         self._expect(bool(np.isfinite(rows).all() and np.isfinite(outputs).all()), "a weight is not a finite number")
-        bucket_bits = _bits(bucket_rows >= 0)
-        kept_buckets = np.bitwise_count(bucket_bits).astype(np.int64)
+        if dictionary.is_pruned:
+            rows = rows[np.concatenate([np.arange(dictionary.words), dictionary.words + bucket_rows[bucket_rows >= 0]])]
+        aligned_rows = aligned((len(rows) + 1, arguments.dim), np.float32)
+        aligned_rows[:-1] = rows
         left, right = _tree(dictionary.label_counts if arguments.loss == HIERARCHICAL_SOFTMAX else [])
         word_data, word_offsets = _joined(dictionary.entries)
         end_of_line_hash = kernels.hashes_of(*_joined([END_OF_LINE]))[0]
         return Network(
-            rows=rows,
+            rows=aligned_rows,
             outputs=outputs,
             left=left,
             right=right,
             word_data=word_data,
             word_offsets=word_offsets,
             word_slots=kernels.slots_of(kernels.hashes_of(word_data, word_offsets)),
-            bucket_bits=bucket_bits,
-            bucket_ranks=(np.cumsum(kept_buckets) - kept_buckets).astype(np.int32),
-            bucket_rows=bucket_rows[bucket_rows >= 0],
+            kept_buckets=_kept(bucket_rows >= 0),
             end_of_line=_position(dictionary.entries[: dictionary.words], END_OF_LINE),
             end_of_line_hash=end_of_line_hash,
             words=dictionary.words,
@@ -212,10 +212,12 @@ def _joined(words: list[bytes]) -> tuple[Array, Array]:
     return np.frombuffer(b"".join(words), np.uint8).copy(), offsets
 
 
-def _bits(flags: Array) -> Array:
-    """(flags / 64,) uint64, the first flag lowest."""
+def _kept(flags: Array) -> Array:
+    """(flags / 64, 2) uint64: 64 flags, the first lowest, and how many are set before them."""
     packed = np.packbits(flags, bitorder="little")
-    return np.pad(packed, (0, -packed.size % 8)).view(np.uint64)
+    bits = np.pad(packed, (0, -packed.size % 8)).view(np.uint64)
+    counts = np.bitwise_count(bits).astype(np.uint64)
+    return np.stack([bits, np.cumsum(counts) - counts], axis=1)
 
 
 def _position(words: list[bytes], word: bytes) -> int:

@@ -24,13 +24,13 @@ from curation.text.arrow import text_buffers
 from curation.text.words import kernels
 from curation.text.words.kinds import kinds
 from curation.text.words.pieces import pieces
-from curation.text.words.spacy import spacy_spans
+from curation.text.words.spacy import spacy_spans, spacy_version
 from curation.text.words.spans import Int32, Int64, WordSpans
-from curation.text.words.units import joined
+from curation.text.words.units import joined, unit_models
 
 Splitter = Literal["fast", "units", "spacy"]
 
-__all__ = ["Int32", "Int64", "Splitter", "WordSpans", "word_spans"]
+__all__ = ["Int32", "Int64", "Splitter", "WordSpans", "splitter_models", "word_spans"]
 
 
 def word_spans(texts: pa.LargeStringArray, splitter: Splitter) -> WordSpans:
@@ -44,10 +44,21 @@ def word_spans(texts: pa.LargeStringArray, splitter: Splitter) -> WordSpans:
     return joined(*text_buffers(texts), spans) if splitter == "units" else spans
 
 
+def splitter_models(splitter: Splitter) -> dict[str, str]:
+    """What beside this code determines a splitter's words: model files with their SHA-256, or a library's version.
+
+    Raises ModelError where it is missing or another one.
+    """
+    if splitter == "spacy":
+        return {"spacy": spacy_version()}
+    return unit_models() if splitter == "units" else {}
+
+
 def _fast_spans(texts: pa.LargeStringArray) -> WordSpans:
     data, offsets = text_buffers(texts)
-    size = int(offsets[-1] - offsets[0])  # no more words than bytes; pages that are not written to cost nothing
-    starts, ends = np.empty(size, np.int32), np.empty(size, np.int32)
+    size = max(1, int(offsets[-1] - offsets[0]))  # no more words than bytes; pages that are not written to cost nothing
+    # Arrow's memory, since what it takes back it gives again; the system would give new pages, and clear them first.
+    starts, ends = (np.frombuffer(pa.allocate_buffer(4 * size), np.int32) for _ in range(2))
     words = np.zeros(len(offsets), np.int64)
     kernels.split_words(data, offsets, kinds(), *pieces(), words, starts, ends)
     return WordSpans(words, starts[: words[-1]], ends[: words[-1]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,23 @@ import pyarrow as pa
 from curation.errors import ModelError
 from curation.text.words.spans import Int32, WordSpans
 
+_MISSING = "words: spacy needs spaCy, which is not installed: pip install 'curation[spacy]' (or choose words: fast)"
+
+
+def spacy_version() -> str:
+    """The version of spaCy that is installed. Raises ModelError without one."""
+    try:
+        return version("spacy")
+    except PackageNotFoundError as error:
+        raise ModelError(_MISSING) from error
+
 
 @cache
 def _tokenizer() -> Any:
     try:
         import spacy
     except ImportError as error:
-        raise ModelError(
-            "words: spacy needs spaCy, which is not installed: pip install 'curation[spacy]' (or choose words: fast)"
-        ) from error
+        raise ModelError(_MISSING) from error
     return spacy.blank("en")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
@@ -164,11 +165,16 @@ async def _labels(
         Query(max_length=32, description="`key=value`; all that are given must be the job's."),
     ] = [],  # noqa: B006, FastAPI copies it
 ) -> dict[str, str]:
-    labels = dict(text.partition("=")[::2] for text in label)
+    return labels_of(label)
+
+
+def labels_of(given: Sequence[str]) -> dict[str, str]:
+    """What a filter's `key=value` ask for. Raises Invalid."""
+    labels = dict(text.partition("=")[::2] for text in given)
     wrong = "expected key=value, as jobs have them"
-    if len(labels) < len(set(label)):
+    if len(labels) < len(set(given)):
         wrong = "found two values of one key, which no job has"
-    elif all("=" in text for text in label):
+    elif all("=" in text for text in given):
         try:
             return _LABELS.validate_python(labels)
         except ValidationError:

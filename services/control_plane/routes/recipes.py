@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
+from pydantic import Field, StringConstraints
 
+from curation.recipe.setting import apply_setting
 from services.control_plane.conventions import IfMatch, Page, PageSize, PageToken, etag, expect, problems
 from services.control_plane.plane import ThePlane
 from services.control_plane.security import allow
 from services.control_plane.slow import SLOW
 from services.errors import AlreadyExists, Invalid, NotFound, PreconditionFailed
 from services.identity.principal import Permission, Principal
-from services.jobs.job import Shown
+from services.jobs.job import Model, Shown
 from services.recipes.difference import difference
 from services.recipes.recipe import (
     MAX_REVISION,
@@ -46,10 +49,23 @@ RecipeBody = Annotated[
         openapi_examples={"nightly": {"summary": "A recipe that reads one day's files", "value": EXAMPLE}},
     ),
 ]
+SETTING_PATH = r"stages\.[^=&*\x00-\x20\x7f]{1,200}"
+Setting = Annotated[str, StringConstraints(pattern=rf"^{SETTING_PATH}=[^&*!\x00-\x1f\x7f]{{0,300}}$", max_length=512)]
+"""`path=value`, the value as YAML, but without anchors, aliases and tags, of which no plain value has need."""
+MAX_NOTE = 500
 Note = Annotated[
     str,
-    Query(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="What this revision is for."),
+    Query(max_length=MAX_NOTE, pattern=r"^[^\x00-\x1f\x7f]*$", description="What this revision is for."),
 ]
+
+
+class Changes(Model):
+    """What is set in a recipe."""
+
+    settings: Annotated[tuple[Setting, ...], Field(min_length=1, max_length=20)]
+    """`path=value`, as a what-if takes them."""
+    note: Annotated[str, Field(max_length=MAX_NOTE, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    """What this revision is for; default: the settings."""
 
 
 class FieldMessage(Shown):
@@ -170,6 +186,35 @@ def put_recipe(
         stored = plane.recipes.overwrite(who.project_id, name, recipe, who.name, revision=newest, note=note)
     response.headers["ETag"] = etag(name, stored.revision)
     return stored
+
+
+@router.post(
+    "/recipes/{name}/settings",
+    operation_id="set_in_recipe",
+    summary="Set options of a recipe",
+    responses=problems(404, 412, 428),
+    dependencies=[SLOW],
+)
+def set_in_recipe(
+    plane: ThePlane,
+    who: Writer,
+    name: Name,
+    changes: Changes,
+    response: Response,
+    if_match: IfMatch = None,
+) -> StoredRecipe:
+    """Store the next revision of a recipe, with these options set to these values: what saves a what-if. It is checked
+    as any other."""
+    stored = plane.recipes.get(who.project_id, name)
+    expect(if_match, name, stored.revision)
+    body = copy.deepcopy(stored.recipe)
+    for setting in changes.settings:
+        apply_setting(body, setting)
+    plane.intake.check(who.project_id, body)
+    note = changes.note or ", ".join(changes.settings)[:MAX_NOTE]
+    made = plane.recipes.overwrite(who.project_id, name, body, who.name, revision=stored.revision, note=note)
+    response.headers["ETag"] = etag(name, made.revision)
+    return made
 
 
 @router.delete(

@@ -61,7 +61,7 @@ def get_tag(plane: ThePlane, who: Reader, name: Name, tag: TagName, response: Re
     history = plane.upkeep.tag_history(who.project_id, name, tag)
     if not _is_there(history):
         raise NotFound(f"corpus {name!r} has no tag {tag!r}")
-    response.headers["ETag"] = etag(_thing(plane, who, name, tag), len(history))
+    response.headers["ETag"] = etag(tag_thing(plane, who, name, tag), len(history))
     records = (TagRecord(version=t.version, previous=t.previous, at=t.when, by=t.who) for t in history)
     return TagHistory(**_tag(history[-1]).model_dump(), history=tuple(records))
 
@@ -85,7 +85,7 @@ def put_tag(
     """Give a version a tag. Moving one that another version has needs If-Match."""
     note(request, version=new.version)
     history = plane.upkeep.tag_history(who.project_id, name, tag)
-    thing = _thing(plane, who, name, tag)
+    thing = tag_thing(plane, who, name, tag)
     if _is_there(history):
         expect(if_match, thing, len(history))
     elif if_match is not None:
@@ -111,7 +111,7 @@ def delete_tag(plane: ThePlane, who: Writer, name: Name, tag: TagName, if_match:
     history = plane.upkeep.tag_history(who.project_id, name, tag)
     if not _is_there(history):
         raise NotFound(f"corpus {name!r} has no tag {tag!r}")
-    expect(if_match, _thing(plane, who, name, tag), len(history))
+    expect(if_match, tag_thing(plane, who, name, tag), len(history))
     plane.upkeep.delete_tag(who.project_id, name, tag, who.name, after=len(history))
 
 
@@ -119,7 +119,7 @@ def _is_there(history: Sequence[Tag]) -> bool:
     return bool(history) and history[-1].version is not None
 
 
-def _thing(plane: Plane, who: Principal, name: str, tag: str) -> str:
+def tag_thing(plane: Plane, who: Principal, name: str, tag: str) -> str:
     """What the tag's ETags are of: of a corpus, not of its name, which another corpus may have later."""
     return f"{plane.catalogue.get(who.project_id, name).id}-{tag}"
 

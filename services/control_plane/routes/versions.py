@@ -9,7 +9,7 @@ from importlib.metadata import version as package_version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from pydantic import StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from curation.difference import SAMPLES
 from curation.manifest import Manifest
@@ -31,7 +31,6 @@ from services.insights.models import (
     VersionChange,
     VersionSummary,
 )
-from services.jobs.job import Model
 
 NEWEST = "newest"
 TAG = r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]+[A-Za-z_.-][A-Za-z0-9_.-]*"
@@ -72,7 +71,7 @@ class VersionAsked:
         """What every method of `Insights` begins with."""
         return self.project_id, self.name, self.number
 
-    def answer(self, make: Callable[[], Model | Manifest], *, may_be_wrong: bool = False) -> Any:
+    def answer(self, make: Callable[[], BaseModel], *, may_be_wrong: bool = False) -> Any:
         """The answer with its ETag; 304 without one where the client has it. Where the question itself may be wrong, it
         is answered first."""
         if self.is_known and not may_be_wrong:
@@ -157,9 +156,9 @@ def diff_versions(
     samples: Annotated[int, Query(ge=0, le=50, description="How many documents of each kind are shown.")] = SAMPLES,
     seed: Annotated[int, Query(ge=0, le=2**31 - 1, description="Another one shows other documents.")] = 0,
 ) -> Response:
-    """What one version has against another, which may be newer: documents, bytes and about how many tokens were added,
-    removed and changed, by source and language and with why; what each rule dropped; how far each distribution has
-    moved; and samples. It reads what differs, and the measured columns of all decisions."""
+    """What one version has against another, which may be newer: documents and bytes that were added, removed and
+    changed, by source and language and with why; what each rule dropped; how far each distribution has moved; and
+    samples. It reads what differs, and the measured columns of all decisions."""
     a = None if before is None else number_of(plane, who, name, before)
     b = number_of(plane, who, name, after)
     found = plane.insights.diff(who.project_id, name, a, b, samples=samples, seed=seed)
@@ -196,7 +195,7 @@ def get_change(asked: TheVersion) -> Any:
     response_model=Statistics,
 )
 def get_statistics(asked: TheVersion) -> Any:
-    """Documents, bytes and about how many tokens, by source and by language, and how lengths and the stages' values are
+    """Documents, bytes and tokens, by source and by language, and how lengths and the stages' values are
     distributed. The first answer reads every decision of the version."""
     return asked.answer(lambda: asked.plane.insights.statistics(*asked.place))
 

@@ -39,6 +39,7 @@ BODIES: Mapping[str, Any] = {
     "put_hold": {"reason": "case 17"},
     "put_tag": {"version": 1},
     "restore_version": {"version": 1},
+    "set_in_recipe": {"settings": ["stages.gopher_quality.min_words=80"]},
     "take_down": {"sources": ["input"]},
     "update_project": {"roots": []},
     "update_webhook": {"name": "changed"},

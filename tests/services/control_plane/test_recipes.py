@@ -98,7 +98,7 @@ MODEL = {"kind": "language", "keep": ["en"], "model": "models/lid.bin"}
 def test_models_are_checked_where_a_recipe_is(client: TestClient, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     asked = body(stages=[{"kind": "gopher_quality"}, MODEL])
-    for content, complaint in ((None, "0 objects there"), (b"x" * 100, "not a fastText model")):
+    for content, complaint in ((None, "there is no such file"), (b"x" * 100, "does not begin as such a file does")):
         if content is not None:
             (tmp_path / "models/lid.bin").write_bytes(content)
         told = client.post("/v1/recipes/validate", json=asked).json()

@@ -117,6 +117,21 @@ def test_log_lines_are_numbered_and_the_oldest_dropped(store_with: Callable[...,
         store.logs(OTHER, job_id)
 
 
+def test_what_happened_last_is_read_backwards(store: JobStore) -> None:
+    claim = claimed(store, State.RUNNING)
+    job_id = claim.lease.job_id
+    events = store.events(PROJECT, job_id)
+    assert store.latest_events(PROJECT, job_id) == list(reversed(events))
+    assert [event.sequence for event in store.latest_events(PROJECT, job_id, before=3, limit=1)] == [2]
+    store.log(job_id, [line(f"line {number}", "ERROR" if number % 3 == 0 else "INFO") for number in range(1, 11)])
+    assert [found.sequence for found in store.latest_logs(PROJECT, job_id, limit=3)] == [10, 9, 8]
+    assert [found.sequence for found in store.latest_logs(PROJECT, job_id, before=9, level="WARNING")] == [6, 3]
+    assert store.latest_logs(PROJECT, job_id, before=1) == []
+    for ask in (store.latest_events, store.latest_logs):
+        with pytest.raises(NotFound):
+            ask(OTHER, job_id)
+
+
 def test_lines_are_kept_whatever_is_in_them(store: JobStore) -> None:
     job_id = store.submit(PROJECT, new_job(), "ada")[0].id
     store.log(job_id, [line("a\x00b\ud800c", "ERROR"), line("long" * 10_000), line("fine", "DEBUG")])

@@ -57,6 +57,20 @@ def test_what_is_wrong_with_a_job_is_its_reason(site: Site) -> None:
 
 
 @one_database
+def test_a_registry_may_be_a_folder_within_the_roots(site: Site) -> None:
+    text = write_jsonl(site.folder / "in/web/new.jsonl", [{"id": "new", "text": essay(78)}])
+    item = {"benchmark": "essays", "id": "78", "question": essay(78)}
+    write_jsonl(site.folder / "sets/deep/items.jsonl", [item])
+    job_id = site.submit({"stages": [{"kind": "contamination", "registry": f"{site.folder}/sets"}]})
+    with site.runner():
+        job = site.wait(job_id)
+    assert (job.state, job.published) == (State.SUCCEEDED, True), job
+    rows = site.corpus.decisions().to_table().to_pylist()
+    dropped = [(row["shard"], row["reason"]) for row in rows if row["outcome"] == "dropped"]
+    assert dropped == [(str(text), "contamination.cluster")]
+
+
+@one_database
 def test_a_held_job_publishes_what_was_approved_or_is_held_again(site: Site) -> None:
     discarded, job_id = site.submit(hold=True), site.submit(hold=True)
     with site.runner():

@@ -20,8 +20,11 @@ import numpy as np
 import pyarrow as pa
 
 from curation.text.arrow import text_buffers
-from curation.text.signals.flavours import kernels
 from curation.text.signals.flavours.breaks import breaks
+from curation.text.signals.flavours.kernels.grams import count_grams
+from curation.text.signals.flavours.kernels.pieces import count_fasttext_words, count_pieces, split_pieces
+from curation.text.signals.flavours.kernels.segments import count_copies, count_marks
+from curation.text.signals.flavours.kernels.words import split_unicode_words
 from curation.text.unicode import tables
 from curation.text.words import Int64, WordSpans
 
@@ -67,14 +70,14 @@ def measure(texts: pa.LargeStringArray, need: str, spans: dict[str, WordSpans]) 
 def fasttext_words(texts: pa.LargeStringArray) -> Int64:
     """The words of each text as DCLM counts them, (documents,)."""
     words = np.zeros(len(texts), np.int64)
-    kernels.count_fasttext_words(*text_buffers(texts), tables().classes, words)
+    count_fasttext_words(*text_buffers(texts), tables().classes, words)
     return words
 
 
 def _split(texts: pa.LargeStringArray, spans: dict[str, WordSpans]) -> WordSpans:
     if "split" not in spans:
         counts, starts, ends = _room(texts)
-        kernels.split_pieces(*text_buffers(texts), tables().classes, counts, starts, ends)
+        split_pieces(*text_buffers(texts), tables().classes, counts, starts, ends)
         spans["split"] = WordSpans(counts, starts[: counts[-1]], ends[: counts[-1]])
     return spans["split"]
 
@@ -91,14 +94,14 @@ def _pieces(texts: pa.LargeStringArray, lowers: bool, detail: str, spans: dict[s
     words = detail.lower() if lowers else detail
     wanted = text_buffers(pa.array(words.split(" "), pa.large_string()))
     split = _split(texts, spans)
-    kernels.count_pieces(*text_buffers(texts), *split, tables().classes, tables().lower, lowers, *wanted, counts)
+    count_pieces(*text_buffers(texts), *split, tables().classes, tables().lower, lowers, *wanted, counts)
     return _named(_PIECES, counts)
 
 
 def _copies(feeds: int, dclm: bool) -> Callable[[pa.LargeStringArray, dict[str, WordSpans]], dict[str, Int64]]:
     def count(texts: pa.LargeStringArray, _spans: dict[str, WordSpans]) -> dict[str, Int64]:
         counts = np.zeros((len(texts), len(_SEGMENTS)), np.int64)
-        kernels.count_copies(*text_buffers(texts), tables().classes, feeds, dclm, counts)
+        count_copies(*text_buffers(texts), tables().classes, feeds, dclm, counts)
         return _named(_SEGMENTS, counts)
 
     return count
@@ -106,7 +109,7 @@ def _copies(feeds: int, dclm: bool) -> Callable[[pa.LargeStringArray, dict[str, 
 
 def _marks(texts: pa.LargeStringArray, _spans: dict[str, WordSpans]) -> dict[str, Int64]:
     marks = np.zeros(len(texts), np.int64)
-    kernels.count_marks(*text_buffers(texts), marks)
+    count_marks(*text_buffers(texts), marks)
     return {"count": marks}
 
 
@@ -120,13 +123,13 @@ def _dolma_grams(texts: pa.LargeStringArray, spans: dict[str, WordSpans]) -> dic
 
 def _dclm_grams(texts: pa.LargeStringArray, _spans: dict[str, WordSpans]) -> dict[str, Int64]:
     counts, starts, ends = _room(texts)
-    kernels.split_unicode_words(*text_buffers(texts), tables().classes, breaks(), counts, starts, ends)
+    split_unicode_words(*text_buffers(texts), tables().classes, breaks(), counts, starts, ends)
     return _grams(texts, WordSpans(counts, starts[: counts[-1]], ends[: counts[-1]]), dclm=True)
 
 
 def _grams(texts: pa.LargeStringArray, words: WordSpans, *, dclm: bool) -> dict[str, Int64]:
     counts = np.zeros((len(texts), len(_GRAMS)), np.int64)
-    kernels.count_grams(*text_buffers(texts), *words, dclm, counts)
+    count_grams(*text_buffers(texts), *words, dclm, counts)
     return _named(_GRAMS, counts)
 
 

@@ -68,6 +68,12 @@ def joined(data: Bytes, offsets: Offsets, spans: WordSpans) -> WordSpans:
     return WordSpans(spans.offsets, spans.starts[:words], spans.ends[:words])
 
 
+def unit_models() -> dict[str, str]:
+    """The model files and their SHA-256. Raises ModelError as `models`."""
+    models()
+    return {f"budoux/{name}": digest for name, digest in MODELS}
+
+
 @cache
 def models() -> _Models:
     """The models in one set of tables. Raises ModelError where one is missing, or not of the digest that it had."""

@@ -1,0 +1,1 @@
+"""The line filter of C4, over Arrow's buffers."""

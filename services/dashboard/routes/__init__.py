@@ -1,0 +1,57 @@
+"""The pages, a module for each part of the navigation."""
+
+from __future__ import annotations
+
+from services.dashboard.routes import (
+    cluster,
+    contamination,
+    corpora,
+    diff,
+    duplicates,
+    entrance,
+    explain,
+    funnel,
+    job,
+    jobs,
+    mixture,
+    overview,
+    privacy,
+    recipe_revisions,
+    recipe_run,
+    recipes,
+    schedule,
+    schedule_form,
+    schedules,
+    stages,
+    trial,
+    upkeep,
+    whatif,
+)
+
+ROUTERS = (
+    entrance.router,
+    overview.router,
+    jobs.router,
+    job.router,
+    corpora.router,
+    upkeep.router,
+    funnel.router,
+    mixture.router,
+    diff.router,
+    duplicates.router,
+    cluster.router,
+    explain.router,
+    trial.router,
+    whatif.router,
+    contamination.router,
+    privacy.router,
+    recipes.router,
+    recipe_revisions.router,
+    recipe_run.router,
+    stages.router,
+    schedules.router,
+    schedule.router,
+    schedule_form.router,
+    entrance.last,
+)
+"""The last one answers for addresses where there is no page."""
